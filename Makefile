@@ -1,0 +1,115 @@
+# async runtimes from scratch, in C: one Makefile for all eight lessons.
+#
+# Files are found by name; nothing is listed twice:
+#   lessonNN_*/demo_*.c   a program, build/bin/demo_*
+#   lessonNN_*/prog_*.c   a program that people use, build/bin/*
+#   lessonNN_*/bench_*.c  a benchmark, build/bin/bench_*
+#   lessonNN_*/test_*.c   a cmocka test program, build/test/...
+#   any other .c          part of the lesson's archive, build/lib/lessonNN.a
+# Lesson N links the archives of lessons 1..N and of common/, so that a call up the
+# staircase fails at link time.
+#
+# VARIANT= plain | asan | tsan     how it is built (make check uses all of them)
+# CC=      gcc | clang             each compiler has its own folder below build/
+# WERROR=1                         warnings are errors (CI)
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CC := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
+VARIANT ?= plain
+
+BUILD ?= build
+B := $(BUILD)$(if $(filter-out plain,$(VARIANT)),/$(VARIANT))$(if $(filter-out gcc,$(notdir $(CC))),/$(notdir $(CC)))
+
+# ---- flags (DESIGN: C17 strict; each compiler's own warnings are probed)
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
+	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wcast-qual \
+	-Wwrite-strings -Wformat=2
+probe = $(shell $(CC) -Werror $(1) -E -x c /dev/null >/dev/null 2>&1 && echo $(1))
+WARN += $(call probe,-Wjump-misses-init) $(call probe,-Wconditional-uninitialized)
+CFLAGS_plain := -O2
+CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined
+CFLAGS_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread
+SANITIZE := $(filter -fsanitize=%,$(CFLAGS_$(VARIANT)))
+CFLAGS += -std=c17 -D_GNU_SOURCE -g -pthread -I. $(CFLAGS_$(VARIANT)) $(WARN) \
+	$(if $(WERROR),-Werror)
+LDLIBS := -luring -pthread -lm
+# Each of these calls can be made to fail by a test: common/testing/faults.c.
+WRAP := malloc calloc realloc aligned_alloc mmap pthread_create eventfd epoll_create1 \
+	epoll_ctl epoll_wait epoll_pwait2 read write pread pwrite recv send socket bind \
+	listen accept4 connect io_uring_queue_init_params io_uring_submit \
+	io_uring_submit_and_wait_timeout
+WRAP_FLAGS := $(WRAP:%=-Wl,--wrap=%)
+
+LESSONS := $(sort $(wildcard lesson[0-9][0-9]_*))
+lesson_dir = $(filter lesson0$(1)_%,$(LESSONS))
+NUMBERS := 1 2 3 4 5 6 7 8
+
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+is_main = $(filter demo_% prog_% bench_% test_%,$(notdir $(1)))
+layer_sources = $(foreach f,$(wildcard $(1)/*.c),$(if $(call is_main,$(f)),,$(f)))
+
+COMMON_LIB := $(B)/lib/common.a
+TESTING_LIB := $(B)/lib/testing.a
+$(COMMON_LIB): $(call objects,$(call layer_sources,common))
+$(TESTING_LIB): $(call objects,$(wildcard common/testing/*.c))
+archives = $(foreach n,$(1),$(B)/lib/lesson0$(n).a)
+# "8 7 ... N": lessons from the given one down, the order in which a linker wants them.
+below_1 := 1
+below_2 := 2 $(below_1)
+below_3 := 3 $(below_2)
+below_4 := 4 $(below_3)
+below_5 := 5 $(below_4)
+below_6 := 6 $(below_5)
+below_7 := 7 $(below_6)
+below_8 := 8 $(below_7)
+
+$(B)/lib/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# program(source, output, archives): one linked program, with the fault wrappers in tests.
+define program
+$(2): $(call objects,$(1)) $(3) $(if $(findstring /test_,$(2)),$(TESTING_LIB)) $(COMMON_LIB)
+	@mkdir -p $$(@D)
+	@$$(CC) $$(SANITIZE) -pthread $$(LDFLAGS) -o $$@ $(call objects,$(1)) $(3) \
+		$(if $(findstring /test_,$(2)),$(TESTING_LIB) $$(WRAP_FLAGS)) $(COMMON_LIB) \
+		$$(LDLIBS) $(if $(findstring /test_,$(2)),-lcmocka)
+endef
+
+define lesson
+DIR_$(1) := $(call lesson_dir,$(1))
+DEMOS_$(1) := $$(patsubst $$(DIR_$(1))/%.c,$(B)/bin/%,$$(wildcard $$(DIR_$(1))/demo_*.c))
+PROGS_$(1) := $$(patsubst $$(DIR_$(1))/prog_%.c,$(B)/bin/%,$$(wildcard $$(DIR_$(1))/prog_*.c))
+BENCHES_$(1) := $$(patsubst $$(DIR_$(1))/%.c,$(B)/bin/%,$$(wildcard $$(DIR_$(1))/bench_*.c))
+TESTS_$(1) := $$(patsubst $$(DIR_$(1))/%.c,$(B)/test/$$(DIR_$(1))/%,$$(wildcard $$(DIR_$(1))/test_*.c))
+$(B)/lib/lesson0$(1).a: $$(call objects,$$(call layer_sources,$$(DIR_$(1))))
+$$(foreach f,$$(wildcard $$(DIR_$(1))/demo_*.c $$(DIR_$(1))/bench_*.c),\
+	$$(eval $$(call program,$$(f),$(B)/bin/$$(notdir $$(f:.c=)),$$(call archives,$$(below_$(1))))))
+$$(foreach f,$$(wildcard $$(DIR_$(1))/prog_*.c),\
+	$$(eval $$(call program,$$(f),$(B)/bin/$$(patsubst prog_%.c,%,$$(notdir $$(f))),$$(call archives,$$(below_$(1))))))
+$$(foreach f,$$(wildcard $$(DIR_$(1))/test_*.c),\
+	$$(eval $$(call program,$$(f),$(B)/test/$$(f:.c=),$$(call archives,$$(below_$(1))))))
+ALL += $$(DEMOS_$(1)) $$(PROGS_$(1)) $$(BENCHES_$(1)) $$(TESTS_$(1))
+ALL_TESTS += $$(TESTS_$(1))
+.PHONY: lesson$(1) lesson0$(1) build-lesson$(1)
+build-lesson$(1): $$(DEMOS_$(1)) $$(PROGS_$(1)) $$(BENCHES_$(1)) $$(TESTS_$(1))
+lesson0$(1): lesson$(1)
+endef
+
+ALL :=
+COMMON_TESTS := $(patsubst common/%.c,$(B)/test/common/%,$(wildcard common/test_*.c))
+ALL_TESTS := $(COMMON_TESTS)
+$(foreach f,$(wildcard common/test_*.c),$(eval $(call program,$(f),$(B)/test/$(f:.c=),)))
+$(foreach n,$(NUMBERS),$(eval $(call lesson,$(n))))
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+.PHONY: all
+all: $(ALL) $(COMMON_TESTS)
