@@ -17,6 +17,9 @@ static bool coloured(void)
 }
 
 static void print_line(const char *colour, const char *before, const char *format,
+                       va_list args) PRINTF_LIKE(3, 0);
+
+static void print_line(const char *colour, const char *before, const char *format,
                        va_list args)
 {
     char text[512];

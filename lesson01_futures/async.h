@@ -1,8 +1,8 @@
 /* async: functions that can stop in the middle.
  *
- * An async function is a frame (a struct that keeps what must survive a stop) and a poll
- * function that jumps to where it stopped. The macros abbreviate the state machine that
- * state_machine.c writes out by hand; they add nothing to it.
+ * An async function is a frame (a struct that keeps what must survive a stop) and a
+ * poll function that jumps to where it stopped. The macros abbreviate the state machine
+ * that by_hand.c writes out; they add a budget and a trap for misuse, and nothing else.
  *
  *     struct greet {
  *         ASYNC_FRAME;             // first member
@@ -25,14 +25,16 @@
  *     }
  *
  * Four rules for a body, each with its trap:
- *   A1  What must survive an AWAIT lives in the frame. A body declares locals only inside
- *       a block that holds no AWAIT (make check lints this).
- *   A2  No AWAIT inside a switch of your own: the body already is one.
- *   A3  One AWAIT a line: the line number is the state.
- *   A4  A function that awaits itself needs a frame on the heap for the inner call.
+ *   A1  What must survive an AWAIT lives in the frame. A body declares locals only
+ * inside a block that holds no AWAIT (make check lints this). A2  No AWAIT inside a
+ * switch of your own: the body already is one. A3  One AWAIT a line: the line number is
+ * the state (the compiler says "duplicate case value"). A4  A function that awaits
+ * itself needs a frame on the heap for the inner call.
  *
  * Ownership: the frame owns its slots; a slot may be reused, or share a union with
- * others, once its await is over. Threads: as for any future. */
+ * others, once its await is over (a select_any slot: once nothing of its set is in
+ * flight any more). Threads: as for any future. Source of the switch over __LINE__: Tom
+ * Duff's device; Simon Tatham, "Coroutines in C". */
 #ifndef LESSON01_ASYNC_H
 #define LESSON01_ASYNC_H
 
@@ -65,16 +67,17 @@ _Static_assert(sizeof(struct async) == 24, "a frame's base is three words");
  * function is name_poll. */
 #define ASYNC_OPS(function)                                                            \
     {                                                                                  \
-        .name = #function, .size = sizeof(struct function), .poll = function##_poll,   \
-        .cancel = async_cancel, .child = async_child, .file = __FILE__                 \
+        .name = #function, .size = FUTURE_SIZE(struct function),                       \
+        .poll = function##_poll, .cancel = async_cancel, .child = async_child,         \
+        .file = __FILE__                                                               \
     }
 
 /* The same for a function whose output owns something: `release` is its discard. */
 #define ASYNC_OPS_DISCARD(function, release)                                           \
     {                                                                                  \
-        .name = #function, .size = sizeof(struct function), .poll = function##_poll,   \
-        .cancel = async_cancel, .child = async_child, .discard = (release),            \
-        .file = __FILE__                                                               \
+        .name = #function, .size = FUTURE_SIZE(struct function),                       \
+        .poll = function##_poll, .cancel = async_cancel, .child = async_child,         \
+        .discard = (release), .file = __FILE__                                         \
     }
 
 #define ASYNC_BEGIN(self, context_pointer)                                             \
@@ -84,8 +87,9 @@ _Static_assert(sizeof(struct async) == 24, "a frame's base is three words");
     async_->running = true;                                                            \
     switch (async_->line) {                                                            \
     default:                                                                           \
-        CHECK(false, "%s resumed at line %d, which is no AWAIT of its own switch "     \
-                     "(rule A2: no AWAIT inside a switch)",                            \
+        CHECK(false,                                                                   \
+              "%s resumed at line %d, which is no AWAIT of its own switch "            \
+              "(rule A2: no AWAIT inside a switch)",                                   \
               __func__, async_->line);                                                 \
     case 0:
 
@@ -146,6 +150,10 @@ static inline bool async_start_await(struct async *async, struct context *contex
     return false;
 }
 
+/* Forgets a select set of which nothing is in flight any more: from now on its array
+ * and its futures may be freed. */
+void async_forget_loose(struct async *async);
+
 static inline enum poll_state async_poll_child(struct async *async,
                                                struct context *context)
 {
@@ -155,6 +163,8 @@ static inline enum poll_state async_poll_child(struct async *async,
     }
     async->child = NULL;
     async->shielded = false;
+    if (async->loose)
+        async_forget_loose(async);
     return POLL_READY;
 }
 

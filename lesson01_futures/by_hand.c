@@ -2,8 +2,8 @@
  *
  * Problem: a C function that returns loses its locals and its place. Idea: keep both in
  * a struct - the locals as members, the place as an enum - and let the function start
- * with a switch over the place. Invariant: `state` names the wait that is in `wait`, and
- * a wait is constructed exactly when its state is entered. */
+ * with a switch over the place. Invariant: `state` names the wait that is in `wait`,
+ * and a wait is constructed exactly when its state is entered. */
 #include "lesson01_futures/by_hand.h"
 
 /* Enters a state: constructs its wait, cancelled at once if we have been. */
@@ -59,7 +59,7 @@ static struct future *two_waits_child(const struct future *future, unsigned i)
 
 static const struct future_ops two_waits_ops = {
     .name = "two_waits",
-    .size = sizeof(struct two_waits),
+    .size = FUTURE_SIZE(struct two_waits),
     .poll = two_waits_poll,
     .cancel = two_waits_cancel,
     .child = two_waits_child,

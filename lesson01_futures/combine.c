@@ -2,9 +2,11 @@
  *
  * Problem: three futures must make progress "at the same time" on one thread. Idea: a
  * combinator's poll polls each child that is not done. Invariant: after a poll that
- * returned PENDING, every unfinished child has been polled and has therefore arranged
- * for its wake (F2) - also after one of them was cancelled in the same poll, which is
- * why race goes round again: who cancels polls next (F7). */
+ * returned PENDING, every unfinished child has been polled since it was last cancelled,
+ * and has therefore arranged for its wake (F2). That is why a round in which a cancel
+ * came (race cancels the losers; a child may cancel the tree it is part of) is followed
+ * by another one: who cancels polls next (F7). A cancel stays, so there are at most
+ * two. */
 #include "lesson01_futures/combine.h"
 
 /* Polls every unfinished child once; *first is the index of the first that finished in
@@ -31,6 +33,14 @@ static void cancel_children(struct future **children, unsigned count)
             future_cancel(children[i]);
 }
 
+static int first_done(struct future *const *children, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (children[i] && future_is_done(children[i]))
+            return (int)i;
+    return -1;
+}
+
 static struct future *child_in_flight(struct future *const *children, unsigned count,
                                       unsigned i)
 {
@@ -45,18 +55,6 @@ static struct future *child_in_flight(struct future *const *children, unsigned c
 
 /* ---- join */
 
-static enum poll_state join_poll(struct future *future, struct context *context)
-{
-    struct join *self = container_of(future, struct join, future);
-    int first = -1;
-    if (self->cancel_first) {
-        self->cancel_first = false;
-        cancel_children(self->children, self->count);
-    }
-    unsigned left = poll_children(self->children, self->count, context, &first);
-    return left ? POLL_PENDING : POLL_READY;
-}
-
 static void join_cancel(struct future *future)
 {
     struct join *self = container_of(future, struct join, future);
@@ -64,6 +62,21 @@ static void join_cancel(struct future *future)
         return;
     self->cancelled = true;
     cancel_children(self->children, self->count);
+}
+
+static enum poll_state join_poll(struct future *future, struct context *context)
+{
+    struct join *self = container_of(future, struct join, future);
+    int first = -1;
+    unsigned left;
+    bool asked;
+    if (self->cancel_first)
+        join_cancel(future);
+    do {
+        asked = self->cancelled;
+        left = poll_children(self->children, self->count, context, &first);
+    } while (left && self->cancelled != asked);
+    return left ? POLL_PENDING : POLL_READY;
 }
 
 static struct future *join_child(const struct future *future, unsigned i)
@@ -74,7 +87,7 @@ static struct future *join_child(const struct future *future, unsigned i)
 
 static const struct future_ops join_ops = {
     .name = "join",
-    .size = sizeof(struct join),
+    .size = FUTURE_SIZE(struct join),
     .poll = join_poll,
     .cancel = join_cancel,
     .child = join_child,
@@ -92,20 +105,6 @@ struct join cancel_all(struct future **children, unsigned count)
 
 /* ---- race */
 
-static enum poll_state race_poll(struct future *future, struct context *context)
-{
-    struct race *self = container_of(future, struct race, future);
-    bool decided = self->winner >= 0;
-    unsigned left =
-        poll_children(self->children, self->count, context, &self->winner);
-    if (left && !decided && self->winner >= 0) {
-        cancel_children(self->children, self->count);
-        int nobody = 0;
-        left = poll_children(self->children, self->count, context, &nobody);
-    }
-    return left ? POLL_PENDING : POLL_READY;
-}
-
 static void race_cancel(struct future *future)
 {
     struct race *self = container_of(future, struct race, future);
@@ -113,6 +112,22 @@ static void race_cancel(struct future *future)
         return;
     self->cancelled = true;
     cancel_children(self->children, self->count);
+}
+
+static enum poll_state race_poll(struct future *future, struct context *context)
+{
+    struct race *self = container_of(future, struct race, future);
+    unsigned left;
+    bool asked;
+    if (self->winner < 0)
+        self->winner = first_done(self->children, self->count);
+    do {
+        if (self->winner >= 0)
+            race_cancel(future);
+        asked = self->cancelled;
+        left = poll_children(self->children, self->count, context, &self->winner);
+    } while (left && (self->cancelled || self->winner >= 0) != asked);
+    return left ? POLL_PENDING : POLL_READY;
 }
 
 static struct future *race_child(const struct future *future, unsigned i)
@@ -123,7 +138,7 @@ static struct future *race_child(const struct future *future, unsigned i)
 
 static const struct future_ops race_ops = {
     .name = "race",
-    .size = sizeof(struct race),
+    .size = FUTURE_SIZE(struct race),
     .poll = race_poll,
     .cancel = race_cancel,
     .child = race_child,
@@ -136,16 +151,6 @@ struct race race(struct future **children, unsigned count)
 
 /* ---- select */
 
-/* A child that finished in an earlier round and was not reported yet goes first: one
- * that is always ready cannot hide the others for ever (S8). */
-static int finished_earlier(const struct select *self)
-{
-    for (unsigned i = 0; i < self->count; i++)
-        if (self->children[i] && future_is_done(self->children[i]))
-            return (int)i;
-    return -1;
-}
-
 static void register_with_frame(struct select *self)
 {
     size_t offset = (size_t)((char *)self - (char *)self->frame);
@@ -157,12 +162,20 @@ static void register_with_frame(struct select *self)
 static enum poll_state select_poll(struct future *future, struct context *context)
 {
     struct select *self = container_of(future, struct select, future);
+    unsigned left;
+    bool asked;
     self->frame->loose = 0; /* while we are awaited, child() finds them through us */
-    self->winner = finished_earlier(self);
-    if (self->winner < 0 &&
-        poll_children(self->children, self->count, context, &self->winner) > 0 &&
-        self->winner < 0)
-        return POLL_PENDING;
+    /* A child that finished in an earlier round and was not reported yet goes first:
+     * one that is always ready cannot hide the others for ever (S8). */
+    self->winner = first_done(self->children, self->count);
+    if (self->winner < 0) {
+        do {
+            asked = self->cancelled;
+            left = poll_children(self->children, self->count, context, &self->winner);
+        } while (left && self->cancelled != asked);
+        if (left && self->winner < 0)
+            return POLL_PENDING;
+    }
     register_with_frame(self);
     return POLL_READY;
 }
@@ -183,18 +196,34 @@ static struct future *select_child(const struct future *future, unsigned i)
 
 static const struct future_ops select_ops = {
     .name = "select",
-    .size = sizeof(struct select),
+    .size = FUTURE_SIZE(struct select),
     .poll = select_poll,
     .cancel = select_cancel,
     .child = select_child,
 };
 
+/* The old set is looked at here, where the new one has not overwritten it yet. */
 struct select select_any(struct async *frame, struct future **children, unsigned count)
 {
+    const struct select *before = select_loose(frame);
+    const struct future *left = before ? select_in_flight(before, 0) : NULL;
+    CHECK(
+        !left || before->children == children,
+        "one select_any set a frame at a time: '%s' of another one is still in flight "
+        "(await cancel_all first)",
+        left->ops->name);
     return (struct select){ { &select_ops }, children, frame, count, false, -1 };
 }
 
 struct future *select_in_flight(const struct select *select, unsigned i)
 {
     return child_in_flight(select->children, select->count, i);
+}
+
+const struct select *select_loose(const struct async *frame)
+{
+    const char *start = (const char *)frame;
+    if (!frame->loose)
+        return NULL;
+    return (const struct select *)(const void *)(start + (size_t)frame->loose * 8);
 }

@@ -1,4 +1,5 @@
-/* countdown: a leaf in its four parts - construct, start at the first poll, look, finish.
+/* countdown: a leaf in its four parts - construct, start at the first poll, look,
+ * finish.
  *
  * Every leaf of the course has this shape; only the "look" changes. Invariant: a cancel
  * before the first poll leaves `started` false, so that nothing has happened (F6). */
@@ -32,7 +33,7 @@ static void countdown_cancel(struct future *future)
 
 static const struct future_ops countdown_ops = {
     .name = "countdown",
-    .size = sizeof(struct countdown),
+    .size = FUTURE_SIZE(struct countdown),
     .poll = countdown_poll,
     .cancel = countdown_cancel,
 };

@@ -1,7 +1,7 @@
 /* countdown: the simplest leaf there is. Not ready until some time has passed.
  *
- * It breaks rule F2 on purpose: it returns POLL_PENDING without arranging for anybody to
- * be woken, since in lesson 1 there is nobody who could. Whoever polls it must keep
+ * It breaks rule F2 on purpose: it returns POLL_PENDING without arranging for anybody
+ * to be woken, since in lesson 1 there is nobody who could. Whoever polls it must keep
  * asking (spin.h). Lesson 2 shows what happens when an executor trusts it.
  *
  * Ownership: none. Threads: as for any future. Unit: milliseconds. */
@@ -20,7 +20,8 @@ struct countdown {
     bool cancelled;
 };
 
-/* Ready this long after its first poll, not after its construction: a future is lazy. */
+/* Ready this long after its first poll, not after its construction: a future is lazy.
+ */
 struct countdown countdown_ms(unsigned milliseconds);
 
 #endif

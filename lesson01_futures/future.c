@@ -1,8 +1,8 @@
 /* future: what all futures share.
  *
  * Problem: "do not poll after READY" is the easiest rule to break and the hardest to
- * notice, since the memory of a finished future often still looks fine. Idea: a finished
- * future changes its table. Invariant: a future's ops are either its own or
+ * notice, since the memory of a finished future often still looks fine. Idea: a
+ * finished future changes its table. Invariant: a future's ops are either its own or
  * future_done_ops, and the change happens in one place, future_poll. */
 #include "lesson01_futures/future.h"
 
