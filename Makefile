@@ -1,7 +1,7 @@
 # async runtimes from scratch, in C: one Makefile for all eight lessons.
 #
 # Files are found by name; nothing is listed twice:
-#   lessonNN_*/demo_*.c   a program, build/bin/demo_*
+#   lessonNN_*/demo_*.c   a program that tells the lesson's story, build/bin/demo_*
 #   lessonNN_*/prog_*.c   a program that people use, build/bin/*
 #   lessonNN_*/bench_*.c  a benchmark, build/bin/bench_*
 #   lessonNN_*/test_*.c   a cmocka test program, build/test/...
@@ -12,16 +12,55 @@
 # VARIANT= plain | asan | tsan     how it is built (make check uses all of them)
 # CC=      gcc | clang             each compiler has its own folder below build/
 # WERROR=1                         warnings are errors (CI)
+# BUILD=   build                   where everything built goes
+
+define HELP
+make setup         install what is missing (says what and why); `make setup test` works
+make doctor        say what this machine can do, and one remedy for each problem
+make lesson1 .. 7  build a lesson, run its demo, then its tests; say what comes next
+make lesson8       the lab: every mode against every baseline, short form (minutes)
+make test          every test; the last line is "N passed, N failed"
+make check         `test` again under valgrind, ASan+UBSan, TSan and clang, and all below
+
+make arrows        who may include whom
+make rules         every rule of common/RULES.md with the tests that keep it
+make lint          the few mistakes that no compiler sees
+make snippets      the code and the outputs that the texts quote, against the real ones
+make format        clang-format on every .c and .h
+
+make all           build every program, benchmark and test
+make soak FOR=60   send random and malformed input to the servers, for so many seconds
+make compile_commands.json      for editors and language servers
+make clean         remove build/
+
+Variables: CC=clang  VARIANT=asan|tsan  WERROR=1  BUILD=folder
+endef
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+
+ifneq ($(filter setup,$(MAKECMDGOALS)),)
+# `make setup test`: a second make does `test`, since what this one has already found out
+# about the compiler was true before the installation.
+AFTER_SETUP := $(filter-out setup,$(MAKECMDGOALS))
+.PHONY: setup $(AFTER_SETUP)
+setup:
+	@tools/setup $(if $(filter check format,$(AFTER_SETUP)),--with-check,$(if $(WITH),--with-$(WITH)))
+	$(if $(AFTER_SETUP),@$(MAKE) --no-print-directory $(AFTER_SETUP))
+$(AFTER_SETUP): setup
+	@:
+else
+
 CC := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
 VARIANT ?= plain
+ifeq ($(filter plain asan tsan,$(VARIANT)),)
+$(error VARIANT is plain, asan or tsan, not "$(VARIANT)")
+endif
 
 BUILD ?= build
 B := $(BUILD)$(if $(filter-out plain,$(VARIANT)),/$(VARIANT))$(if $(filter-out gcc,$(notdir $(CC))),/$(notdir $(CC)))
 
-# ---- flags (DESIGN: C17 strict; each compiler's own warnings are probed)
+# ---- flags: strict C17; what only one compiler knows is probed
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
 	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wcast-qual \
 	-Wwrite-strings -Wformat=2
@@ -42,6 +81,7 @@ WRAP := malloc calloc realloc aligned_alloc mmap pthread_create eventfd epoll_cr
 	io_uring_submit_and_wait_timeout
 WRAP_FLAGS := $(WRAP:%=-Wl,--wrap=%)
 
+# ---- what there is
 LESSONS := $(sort $(wildcard lesson[0-9][0-9]_*))
 lesson_dir = $(filter lesson0$(1)_%,$(LESSONS))
 NUMBERS := 1 2 3 4 5 6 7 8
@@ -55,7 +95,7 @@ TESTING_LIB := $(B)/lib/testing.a
 $(COMMON_LIB): $(call objects,$(call layer_sources,common))
 $(TESTING_LIB): $(call objects,$(wildcard common/testing/*.c))
 archives = $(foreach n,$(1),$(B)/lib/lesson0$(n).a)
-# "8 7 ... N": lessons from the given one down, the order in which a linker wants them.
+# "8 7 ... 1": lessons from the given one down, the order in which a linker wants them.
 below_1 := 1
 below_2 := 2 $(below_1)
 below_3 := 3 $(below_2)
@@ -65,13 +105,18 @@ below_6 := 6 $(below_5)
 below_7 := 7 $(below_6)
 below_8 := 8 $(below_7)
 
+# ---- how it is built
+ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
+NO_COMPILER = echo "there is no $(firstword $(CC)) here: run make setup" >&2; exit 1;
+endif
+
 $(B)/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
 $(B)/obj/%.o: %.c
-	@mkdir -p $(@D)
+	@$(NO_COMPILER) mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # program(source, output, archives): one linked program, with the fault wrappers in tests.
@@ -83,6 +128,7 @@ $(2): $(call objects,$(1)) $(3) $(if $(findstring /test_,$(2)),$(TESTING_LIB)) $
 		$$(LDLIBS) $(if $(findstring /test_,$(2)),-lcmocka)
 endef
 
+# lesson(N): the names of its programs, the rules that link them, and `make lessonN`.
 define lesson
 DIR_$(1) := $(call lesson_dir,$(1))
 DEMOS_$(1) := $$(patsubst $$(DIR_$(1))/%.c,$(B)/bin/%,$$(wildcard $$(DIR_$(1))/demo_*.c))
@@ -100,6 +146,9 @@ ALL += $$(DEMOS_$(1)) $$(PROGS_$(1)) $$(BENCHES_$(1)) $$(TESTS_$(1))
 ALL_TESTS += $$(TESTS_$(1))
 .PHONY: lesson$(1) lesson0$(1) build-lesson$(1)
 build-lesson$(1): $$(DEMOS_$(1)) $$(PROGS_$(1)) $$(BENCHES_$(1)) $$(TESTS_$(1))
+lesson$(1):
+	@$$(PARALLEL) build-lesson$(1) $$(if $$(filter 8,$(1)),all)
+	@tools/lesson $(1) "$$(B)" "$$(DEMOS_$(1))" "$$(TESTS_$(1))"
 lesson0$(1): lesson$(1)
 endef
 
@@ -111,5 +160,67 @@ $(foreach n,$(NUMBERS),$(eval $(call lesson,$(n))))
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-.PHONY: all
+# ---- what people type
+# These print a story, so they run one after the other; what they need is built by a
+# second make on every CPU.
+ifneq ($(filter lesson% test check,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+CPUS := $(shell nproc 2>/dev/null || echo 1)
+PARALLEL = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(CPUS))
+# Where tests find the programs that they run: $COURSE_BIN/httpd.
+export COURSE_BIN := $(B)/bin
+
+.PHONY: help doctor all test check arrows rules lint snippets format soak clean
+help:
+	$(info $(HELP))
+	@:
+
 all: $(ALL) $(COMMON_TESTS)
+
+test:
+	@$(PARALLEL) all
+	@tools/run_tests --base $(B)/test/ $(ALL_TESTS)
+
+# The names of the test programs, for tools that run them their own way.
+.PHONY: list-tests
+list-tests:
+	@printf '%s\n' $(ALL_TESTS)
+
+check:
+	@tools/check
+
+doctor:
+	@CC="$(CC)" BUILD="$(BUILD)" tools/doctor
+
+arrows rules lint:
+	@tools/$@
+
+snippets:
+	@$(PARALLEL) all
+	@BUILD="$(B)" tools/snippets
+
+format:
+	@tools/format
+
+FOR ?= 60
+soak:
+	@$(PARALLEL) all
+	@if [ -x $(B)/bin/soak ]; then $(B)/bin/soak --seconds $(FOR); \
+	else echo "soak: there is no program for it yet (lessonNN_*/prog_soak.c)"; fi
+
+# One entry a source file; a language server reads nothing else.
+SOURCES := $(wildcard common/*.c common/testing/*.c $(LESSONS:%=%/*.c))
+.PHONY: compile_commands.json
+compile_commands.json:
+	@{ echo '['; first=1; for f in $(SOURCES); do \
+		[ $$first ] || echo ','; first=; \
+		printf '{ "directory": "%s", "file": "%s", "command": "%s" }' \
+			"$(CURDIR)" "$$f" "$(CC) $(CFLAGS) -c $$f"; \
+	done; echo; echo ']'; } > $@
+	@echo "$@: $(words $(SOURCES)) files"
+
+clean:
+	@rm -rf $(BUILD) compile_commands.json
+
+endif
