@@ -30,6 +30,8 @@
 #define MEM_POISON(pointer, size) __asan_poison_memory_region((pointer), (size))
 #define MEM_UNPOISON(pointer, size) __asan_unpoison_memory_region((pointer), (size))
 #define MEM_KERNEL_FILLED(pointer, size) ((void)(pointer), (void)(size))
+/* Is any byte of it freed or poisoned? Asked before the kernel's writes are believed. */
+#define MEM_IS_DEAD(pointer, size) (__asan_region_is_poisoned((pointer), (size)) != 0)
 /* Memory from mmap that holds pointers to malloc's: leak checkers must look inside. */
 #define MEM_ROOT_ADD(pointer, size) __lsan_register_root_region((pointer), (size))
 #define MEM_ROOT_REMOVE(pointer, size) __lsan_unregister_root_region((pointer), (size))
@@ -41,6 +43,8 @@
     (void)VALGRIND_MAKE_MEM_UNDEFINED((pointer), (size))
 #define MEM_KERNEL_FILLED(pointer, size)                                               \
     (void)VALGRIND_MAKE_MEM_DEFINED((pointer), (size))
+#define MEM_IS_DEAD(pointer, size)                                                     \
+    (VALGRIND_CHECK_MEM_IS_ADDRESSABLE((pointer), (size)) != 0)
 #endif
 #endif
 
@@ -48,6 +52,9 @@
 #define MEM_POISON(pointer, size) ((void)(pointer), (void)(size))
 #define MEM_UNPOISON(pointer, size) ((void)(pointer), (void)(size))
 #define MEM_KERNEL_FILLED(pointer, size) ((void)(pointer), (void)(size))
+#endif
+#ifndef MEM_IS_DEAD
+#define MEM_IS_DEAD(pointer, size) ((void)(pointer), (void)(size), 0)
 #endif
 #ifndef MEM_ROOT_ADD
 #define MEM_ROOT_ADD(pointer, size) ((void)(pointer), (void)(size))

@@ -1,0 +1,276 @@
+/* ring: the corner cases of io_uring, each handled once.
+ *
+ * Problem: every corner of the interface has lost somebody's request. A full SQ returns
+ * no SQE (C6); a submit may take part of what was queued, or nothing for the moment
+ * (C7); a full CQ moves completions to a list that only the next enter looks at (C8);
+ * with deferred completions nothing appears until this thread asks (C12). Idea: four
+ * small functions that the rest of the course goes through. Invariants:
+ *   - started counts SQEs handed out, finished counts CQEs without F_MORE; each SQE
+ * that was prepared posts exactly one of those, so the difference is what is in flight.
+ *   - A sleep is always an enter with GETEVENTS, so the kernel runs deferred work and
+ *     flushes the overflow before it lets us sleep.
+ *
+ * Source: io_uring(7); liburing's own tests for each corner. */
+#include "lesson03_iouring/ring.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/container.h"
+#include "common/errname.h"
+
+/* How many completions one ring_reap delivers before it lets others run (S8). */
+#define REAP_LIMIT 4096
+
+static void count_enter(struct ring *ring)
+{
+    atomic_fetch_add_explicit(&ring->enters, 1, memory_order_relaxed);
+}
+
+/* ---- making and releasing */
+
+static int try_init(struct ring *ring, const struct ring_config *config, unsigned flags)
+{
+    struct io_uring_params params = { .flags = flags | IORING_SETUP_CLAMP };
+    if (config->cq_entries) {
+        params.flags |= IORING_SETUP_CQSIZE;
+        params.cq_entries = config->cq_entries;
+    }
+    if (config->sqpoll) {
+        params.flags |= IORING_SETUP_SQPOLL;
+        params.sq_thread_idle = config->sqpoll_idle_ms;
+    }
+    memset(ring, 0, sizeof *ring);
+    int err = io_uring_queue_init_params(config->entries, &ring->uring, &params);
+    if (err) {
+        memset(ring, 0, sizeof *ring);
+        return err;
+    }
+    ring->deferred = flags & IORING_SETUP_DEFER_TASKRUN;
+    if ((params.features & IORING_FEAT_NODROP) &&
+        (params.features & IORING_FEAT_EXT_ARG))
+        return 0;
+    io_uring_queue_exit(&ring->uring);
+    memset(ring, 0, sizeof *ring);
+    return -EOPNOTSUPP; /* it would drop completions, or could not wait with a limit */
+}
+
+int ring_init(struct ring *ring, const struct ring_config *config)
+{
+    /* TASKRUN_FLAG: a bit in shared memory says that deferred completions wait, so that
+     * looking whether there are any costs no system call. */
+    const unsigned single = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                            IORING_SETUP_TASKRUN_FLAG;
+    if (config->mode == RING_SINGLE && !config->sqpoll) {
+        int err = try_init(ring, config, single);
+        if (err != -EINVAL) /* -EINVAL: the kernel is older than these flags */
+            return err;
+    }
+    return try_init(ring, config, 0);
+}
+
+void ring_finish(struct ring *ring)
+{
+    if (!ring || ring->uring.ring_fd <= 0)
+        return;
+    uint64_t left = ring_in_flight(ring);
+    CHECK(left == 0,
+          "a ring was finished with %llu operations in flight: the kernel still owns "
+          "their memory (rule C3: cancel them and wait, or ring_drain)",
+          (unsigned long long)left);
+    io_uring_queue_exit(&ring->uring);
+    memset(ring, 0, sizeof *ring);
+}
+
+int ring_drain(struct ring *ring)
+{
+    while (ring_in_flight(ring) > 0) {
+        struct io_uring_sqe *sqe = ring_get_sqe(ring);
+        if (sqe) {
+            io_uring_prep_cancel64(sqe, 0,
+                                   IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+            ring_op_attach(sqe, NULL);
+        }
+        /* The request's own completion ends this wait at the latest. */
+        int err = ring_wait(ring, -1);
+        if (err && err != -EAGAIN && err != -EBUSY)
+            return err;
+        ring_reap(ring);
+    }
+    return 0;
+}
+
+/* ---- the SQ side */
+
+/* What an enter says, as one of: 0, a reason to try again later, a reason to give up.
+ */
+static int judge(int err)
+{
+    CHECK(err != -EEXIST,
+          "a RING_SINGLE ring was used by a thread that did not make it");
+    if (err >= 0 || err == -ETIME || err == -EINTR)
+        return 0;
+    return err;
+}
+
+int ring_submit(struct ring *ring)
+{
+    while (io_uring_sq_ready(&ring->uring) > 0) {
+        count_enter(ring);
+        int taken = io_uring_submit(&ring->uring);
+        if (judge(taken))
+            return taken;
+        if (ring->uring.flags & IORING_SETUP_SQPOLL)
+            return 0; /* the kernel's thread has been told; it takes them by itself */
+        if (taken == 0)
+            return -EAGAIN;
+        /* C7: fewer than asked (it stops behind an SQE that it refuses): go on. */
+    }
+    return 0;
+}
+
+/* Gets the kernel to take at least some of a full queue. */
+static int make_room(struct ring *ring)
+{
+    int err = ring_submit(ring);
+    if (!err && (ring->uring.flags & IORING_SETUP_SQPOLL))
+        err = io_uring_sqring_wait(&ring->uring) < 0 ? -EAGAIN : 0;
+    return err;
+}
+
+struct io_uring_sqe *ring_get_sqe_full(struct ring *ring)
+{
+    make_room(ring); /* also a submit that failed half-way may have made room */
+    return io_uring_get_sqe(&ring->uring);
+}
+
+int ring_reserve(struct ring *ring, unsigned count)
+{
+    if (count > ring->uring.sq.ring_entries)
+        return -EINVAL;
+    if (io_uring_sq_space_left(&ring->uring) >= count)
+        return 0;
+    make_room(ring);
+    return io_uring_sq_space_left(&ring->uring) >= count ? 0 : -EAGAIN;
+}
+
+int ring_cancel(struct ring *ring, struct ring_op *op)
+{
+    struct io_uring_sqe *sqe = ring_get_sqe(ring);
+    if (!sqe)
+        return -EAGAIN;
+    io_uring_prep_cancel(sqe, op, 0);
+    ring_op_attach(sqe, NULL); /* its answer tells us nothing that we rely on (C17) */
+    return 0;
+}
+
+int ring_cancel_fd(struct ring *ring, int fd)
+{
+    struct io_uring_sqe *sqe = ring_get_sqe(ring);
+    if (!sqe)
+        return -EAGAIN;
+    io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
+    ring_op_attach(sqe, NULL);
+    return 0;
+}
+
+/* ---- waiting */
+
+/* Does the kernel hold completions back, overflowed or deferred? */
+static bool kernel_holds_some(const struct ring *ring)
+{
+    const unsigned bits = IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
+    return IO_URING_READ_ONCE(*ring->uring.sq.kflags) & bits;
+}
+
+/* Submits without sleeping; deferred completions are posted in the same enter. */
+static int submit_and_look(struct ring *ring)
+{
+    if (ring->deferred &&
+        (io_uring_sq_ready(&ring->uring) || kernel_holds_some(ring))) {
+        count_enter(ring);
+        int err = judge(io_uring_submit_and_get_events(&ring->uring));
+        if (err)
+            return err;
+    }
+    return ring_submit(ring); /* the rest, if the kernel took only a part (C7) */
+}
+
+static struct __kernel_timespec timespec_of(int64_t ns)
+{
+    return (struct __kernel_timespec){ .tv_sec = ns / (int64_t)NS_PER_S,
+                                       .tv_nsec = ns % (int64_t)NS_PER_S };
+}
+
+int ring_wait(struct ring *ring, int64_t timeout_ns)
+{
+    if (timeout_ns == 0 || io_uring_cq_ready(&ring->uring) > 0)
+        return submit_and_look(ring);
+    struct __kernel_timespec limit = timespec_of(timeout_ns);
+    struct io_uring_cqe *first = NULL;
+    count_enter(ring);
+    return judge(io_uring_submit_and_wait_timeout(
+        &ring->uring, &first, 1, timeout_ns < 0 ? NULL : &limit, NULL));
+}
+
+int ring_sleep(struct ring *ring, int64_t timeout_ns)
+{
+    struct __kernel_timespec limit = timespec_of(timeout_ns);
+    struct io_uring_cqe *first = NULL;
+    count_enter(ring);
+    return judge(io_uring_wait_cqes(&ring->uring, &first, 1,
+                                    timeout_ns < 0 ? NULL : &limit, NULL));
+}
+
+/* ---- the CQ side */
+
+static unsigned take_visible(struct ring *ring, struct ring_completion *completions,
+                             unsigned max)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head, taken = 0, ended = 0;
+    io_uring_for_each_cqe (&ring->uring, head, cqe) {
+        if (taken == max)
+            break;
+        completions[taken++] = (struct ring_completion){ io_uring_cqe_get_data(cqe),
+                                                         cqe->res, cqe->flags };
+        ended += !(cqe->flags & IORING_CQE_F_MORE);
+    }
+    if (!taken)
+        return 0;
+    /* release, inside: pairs with the kernel's acquire of the head. The slots are free
+     * before anybody is called, so that what they submit finds room to complete. */
+    io_uring_cq_advance(&ring->uring, taken);
+    uint64_t finished = atomic_load_explicit(&ring->finished, memory_order_relaxed);
+    atomic_store_explicit(&ring->finished, finished + ended, memory_order_relaxed);
+    return taken;
+}
+
+unsigned ring_take(struct ring *ring, struct ring_completion *completions, unsigned max)
+{
+    unsigned taken = take_visible(ring, completions, max);
+    while (taken < max && kernel_holds_some(ring)) {
+        count_enter(ring);
+        if (io_uring_get_events(&ring->uring) < 0)
+            break; /* the flag stays set: the next take asks again */
+        unsigned more = take_visible(ring, completions + taken, max - taken);
+        if (!more)
+            break;
+        taken += more;
+    }
+    return taken;
+}
+
+unsigned ring_reap(struct ring *ring)
+{
+    struct ring_completion batch[64];
+    unsigned total = 0, taken;
+    do {
+        taken = ring_take(ring, batch, ARRAY_SIZE(batch));
+        for (unsigned i = 0; i < taken; i++)
+            ring_op_deliver(&batch[i]);
+        total += taken;
+    } while (taken == ARRAY_SIZE(batch) && total < REAP_LIMIT);
+    return total;
+}
