@@ -84,6 +84,9 @@ int run_in_child(void (*body)(void *argument), void *argument, char *output,
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
+        /* A body may run tests of its own; their report is for a reader of text. */
+        unsetenv("CMOCKA_MESSAGE_OUTPUT");
+        cmocka_set_message_output(CM_OUTPUT_STDOUT);
         body(argument);
         fflush(NULL);
         _exit(0);
