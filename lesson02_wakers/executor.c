@@ -1,0 +1,291 @@
+/* executor: take a task, poll it, take the next; nothing left, sleep.
+ *
+ * Problem: sleeping is only correct if whoever brings work while we fall asleep wakes
+ * us (RULES W1). Idea: the parker's token. Others put the task into the inbox first and
+ * unpark afterwards; we look at the inbox after every return from park and before we
+ * park again. If their unpark comes between our look and our sleep, its token makes the
+ * sleep return at once. Invariant: a task in the inbox has an unpark after it that no
+ * park has consumed before a look at the inbox.
+ *
+ * The unpark happens under the lock: once the task is in the inbox, the owner may run
+ * it to its end and take the executor down; executor_finish takes the lock, too, so
+ * that nobody is left in here when the memory goes (W5). */
+#include "lesson02_wakers/executor.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void queue_init(struct task_queue *queue)
+{
+    queue->head = NULL;
+    queue->tail = &queue->head;
+    queue->length = 0;
+}
+
+static void queue_push(struct task_queue *queue, struct task *task)
+{
+    task->next = NULL;
+    *queue->tail = task;
+    queue->tail = &task->next;
+    queue->length++;
+}
+
+static struct task *queue_pop(struct task_queue *queue)
+{
+    struct task *task = queue->head;
+    if (!task)
+        return NULL;
+    queue->head = task->next;
+    if (!queue->head)
+        queue->tail = &queue->head;
+    queue->length--;
+    return task;
+}
+
+static void queue_append(struct task_queue *to, struct task_queue *from)
+{
+    if (!from->head)
+        return;
+    *to->tail = from->head;
+    to->tail = from->tail;
+    to->length += from->length;
+    queue_init(from);
+}
+
+static struct executor *executor_of(struct scheduler *scheduler)
+{
+    return container_of(scheduler, struct executor, scheduler);
+}
+
+/* ---- scheduler_ops */
+
+static int executor_admit(struct scheduler *scheduler)
+{
+    struct executor *self = executor_of(scheduler);
+    int err = 0;
+    if (task_home_is_here(self->home)) {
+        if (self->stopping)
+            return -ESHUTDOWN;
+        self->live++;
+        return 0;
+    }
+    pthread_mutex_lock(&self->lock);
+    if (self->stopping)
+        err = -ESHUTDOWN;
+    else
+        self->admitted++;
+    pthread_mutex_unlock(&self->lock);
+    return err;
+}
+
+static void executor_schedule(struct scheduler *scheduler, struct task *task,
+                              enum schedule_why why)
+{
+    struct executor *self = executor_of(scheduler);
+    (void)why; /* first in, first out is fair to all three */
+    if (task_home_is_here(self->home)) {
+        queue_push(&self->ready, task);
+        return;
+    }
+    pthread_mutex_lock(&self->lock);
+    queue_push(&self->inbox, task);
+    /* release: pairs with the acquire in collect */
+    atomic_store_explicit(&self->has_mail, true, memory_order_release);
+    parker_unpark(self->parker);
+    pthread_mutex_unlock(&self->lock);
+}
+
+static void executor_retire(struct scheduler *scheduler)
+{
+    struct executor *self = executor_of(scheduler);
+    if (task_home_is_here(self->home)) {
+        self->live--;
+        return;
+    }
+    pthread_mutex_lock(&self->lock); /* a spawn from elsewhere found no memory */
+    self->admitted--;
+    parker_unpark(self->parker); /* it may have been all that was waited for */
+    pthread_mutex_unlock(&self->lock);
+}
+
+static struct task_home *executor_home(struct scheduler *scheduler)
+{
+    return executor_of(scheduler)->home;
+}
+
+static void executor_post(struct scheduler *scheduler, struct task_home *home)
+{
+    (void)home;
+    parker_unpark(executor_of(scheduler)->parker);
+}
+
+static void executor_stalled(struct scheduler *scheduler, int change)
+{
+    executor_of(scheduler)->stalled += (uint64_t)(int64_t)change;
+}
+
+static const struct scheduler_ops executor_ops = {
+    .name = "executor",
+    .admit = executor_admit,
+    .schedule = executor_schedule,
+    .retire = executor_retire,
+    .home = executor_home,
+    .post = executor_post,
+    .stalled = executor_stalled,
+};
+
+/* ---- life */
+
+int executor_init(struct executor *executor, struct parker *parker)
+{
+    *executor = (struct executor){ .scheduler = { &executor_ops }, .parker = parker };
+    if (!parker) {
+        thread_parker_init(&executor->own_parker);
+        executor->parker = &executor->own_parker.parker;
+    }
+    queue_init(&executor->ready);
+    queue_init(&executor->inbox);
+    executor->home = task_home_create(&executor->scheduler);
+    if (!executor->home)
+        return -ENOMEM;
+    int err = pthread_mutex_init(&executor->lock, NULL);
+    if (err != 0) {
+        task_home_close(executor->home);
+        executor->home = NULL;
+    }
+    return -err;
+}
+
+/* Moves what other threads brought to the ready queue. */
+static void collect(struct executor *self)
+{
+    task_home_collect(self->home);
+    /* acquire: pairs with the release in executor_schedule */
+    if (!atomic_load_explicit(&self->has_mail, memory_order_acquire))
+        return;
+    pthread_mutex_lock(&self->lock);
+    atomic_store_explicit(&self->has_mail, false, memory_order_relaxed);
+    queue_append(&self->ready, &self->inbox);
+    self->live += (uint64_t)self->admitted;
+    self->admitted = 0;
+    pthread_mutex_unlock(&self->lock);
+}
+
+static bool nothing_left(struct executor *self)
+{
+    if (self->live)
+        return false;
+    pthread_mutex_lock(&self->lock); /* a spawn may be between admit and schedule */
+    bool nothing = self->admitted == 0;
+    pthread_mutex_unlock(&self->lock);
+    return nothing;
+}
+
+static void report_deadlock(struct executor *self)
+{
+    fprintf(stderr,
+            "executor: no runnable task, and %llu that wait with nobody left to wake "
+            "them (rule W10):\n",
+            (unsigned long long)self->stalled);
+    executor_print_tasks(self);
+}
+
+/* One turn: a task if there is one, else a sleep. 1: go on; else what run returns. */
+static int turn(struct executor *self, const struct task_handle *until)
+{
+    collect(self);
+    if (until ? task_is_done(until) : nothing_left(self))
+        return 0;
+    struct task *task = queue_pop(&self->ready);
+    int err = 0;
+    if (task) {
+        self->polls++;
+        task_run(&self->runner, task);
+        if (self->polls % PARK_INTERVAL == 0)
+            err = parker_park(self->parker, 0);
+    } else if (self->live && self->live == self->stalled) {
+        report_deadlock(self);
+        return -EDEADLK;
+    } else {
+        err = parker_park(self->parker, PARK_FOREVER);
+    }
+    return err < 0 ? err : 1;
+}
+
+static int run(struct executor *self, const struct task_handle *until)
+{
+    struct task_home *before = task_home_enter(self->home);
+    task_runner_enter(&self->runner);
+    if (sigsetjmp(self->runner.trap, 0))
+        task_runner_caught(&self->runner);
+    int result;
+    do
+        result = turn(self, until);
+    while (result == 1);
+    task_runner_leave(&self->runner);
+    task_home_leave(self->home, before);
+    return result;
+}
+
+int executor_run(struct executor *executor)
+{
+    return run(executor, NULL);
+}
+
+int executor_run_until(struct executor *executor, const struct task_handle *handle)
+{
+    return run(executor, handle);
+}
+
+int executor_block_on(struct executor *executor, struct future *future,
+                      struct task_handle *handle)
+{
+    struct task_home *before = task_home_enter(executor->home);
+    int err = task_spawn(&executor->scheduler, future, SPAWN_LOCAL, handle);
+    task_home_leave(executor->home, before);
+    return err < 0 ? err : run(executor, handle);
+}
+
+static void cancel_if_live(struct task *task, void *argument)
+{
+    (void)argument;
+    if (task_is_live(task))
+        task_request_cancel(task);
+}
+
+static void cancel_all_tasks(struct executor *self)
+{
+    struct task_home *before = task_home_enter(self->home);
+    collect(self);
+    task_home_each(self->home, cancel_if_live, NULL);
+    task_home_leave(self->home, before);
+}
+
+int executor_finish(struct executor *executor)
+{
+    if (!executor || !executor->home)
+        return 0;
+    pthread_mutex_lock(&executor->lock);
+    executor->stopping = true;
+    pthread_mutex_unlock(&executor->lock);
+    cancel_all_tasks(executor);
+    int err = executor_run(executor);
+    if (err < 0)
+        return err; /* the tasks that are left still point here */
+    task_home_close(executor->home);
+    executor->home = NULL;
+    pthread_mutex_destroy(&executor->lock);
+    return 0;
+}
+
+static void print_if_live(struct task *task, void *argument)
+{
+    (void)argument;
+    if (task_is_live(task))
+        task_print(task);
+}
+
+void executor_print_tasks(struct executor *executor)
+{
+    task_home_each(executor->home, print_if_live, NULL);
+}

@@ -1,0 +1,69 @@
+/* executor: one thread, one queue, and a parker to sleep in.
+ *
+ * Runs tasks in the order in which they became runnable. When none is, it parks; a wake
+ * from any thread unparks it. Between tasks it looks at its inbox (spawns and wakes
+ * from other threads) and, every PARK_INTERVAL polls, gives its parker a turn that does
+ * not sleep.
+ *
+ * When every live task waits and nobody holds a waker for any of them, nothing can ever
+ * happen again: the executor names them and returns -EDEADLK instead of sleeping for
+ * ever (RULES W10).
+ *
+ * Ownership: caller-owned memory; borrows the parker. Threads: init, run and finish on
+ * one thread; spawn (task_spawn on &executor->scheduler) and wake from any. */
+#ifndef LESSON02_EXECUTOR_H
+#define LESSON02_EXECUTOR_H
+
+#include "lesson02_wakers/task.h"
+#include "lesson02_wakers/task_home.h"
+#include "lesson02_wakers/thread_parker.h"
+
+struct task_queue {
+    struct task *head; /* shares: SCHEDULED tasks, linked by next */
+    struct task **tail;
+    size_t length;
+};
+
+struct executor {
+    struct scheduler scheduler;
+    struct parker *parker;  /* borrows */
+    struct task_home *home; /* owns until finish */
+    struct thread_parker own_parker;
+    /* owner thread only */
+    struct task_queue ready;
+    struct task_runner runner;
+    uint64_t live;    /* admitted, not retired */
+    uint64_t stalled; /* of those: waiting with no waker anywhere */
+    uint64_t polls;   /* polls made, ever */
+    bool stopping;    /* refuse spawns; changed with the lock held */
+    /* any thread, atomic: written with the lock held */
+    _Atomic bool has_mail;
+    /* guarded by lock */
+    pthread_mutex_t lock;
+    struct task_queue inbox; /* tasks that other threads made runnable */
+    int64_t admitted;        /* live tasks that other threads added or gave back */
+};
+
+/* `parker` NULL: a thread parker of its own. 0 or negative errno. */
+int executor_init(struct executor *executor, struct parker *parker);
+
+/* Cancels every task that is left, runs them to their end, and lets go of the memory;
+ * wakers and handles may outlive it. 0, or -EDEADLK: tasks that ignore the cancel and
+ * that nobody will wake are named, and leaked on purpose. Accepts NULL and zeroed. */
+int executor_finish(struct executor *executor);
+
+/* Runs until no task is live. 0, -EDEADLK, or the parker's error. */
+int executor_run(struct executor *executor);
+
+/* Runs until the task is DONE; others may be left. */
+int executor_run_until(struct executor *executor, const struct task_handle *handle);
+
+/* Spawns the future as a LOCAL task on this executor and runs until it is DONE; the
+ * handle has its output. 0, -ENOMEM, -ESHUTDOWN, -EDEADLK or the parker's error. */
+int executor_block_on(struct executor *executor, struct future *future,
+                      struct task_handle *handle);
+
+/* Prints every live task with its backtrace to stderr. Owner thread. */
+void executor_print_tasks(struct executor *executor);
+
+#endif

@@ -1,0 +1,210 @@
+/* task_home: how other threads reach a LOCAL task.
+ *
+ * Problem: a LOCAL task's state is changed with plain loads and stores, but a waker may
+ * be woken, cloned or dropped anywhere. Idea: other threads have a word of their own in
+ * the task, `remote`: a note "wake it" and their share of the waker count, which may be
+ * negative (a waker cloned at home and dropped elsewhere). They change it under the
+ * home's lock; the home thread takes the notes when it collects the mail.
+ *
+ * Invariant: the number of wakers is the home's count plus the remote count, and a task
+ * is in the mail exactly when REMOTE_MAIL is set. So a task is out of reach when it is
+ * DONE, has no handle, both counts add up to 0, and it is not in the mail. The home
+ * thread may read `remote` without the lock: if a reference elsewhere were still alive,
+ * its count would show, since whoever holds a reference got it by a chain of hand-overs
+ * that started at a counted one. */
+#include "lesson02_wakers/task_home.h"
+
+#include <stdlib.h>
+
+#include "lesson02_wakers/task_local.h"
+
+TLS_DEFINE(struct task_home *, task_home_here);
+
+enum {
+    REMOTE_MAIL = 1 << 0, /* the task is in the mail */
+    REMOTE_WAKE = 1 << 1, /* and is to be woken */
+    REMOTE_ONE = 1 << 2,  /* one waker more than the home's count says */
+};
+
+static int32_t remote_count(uint32_t remote)
+{
+    return (int32_t)(remote & ~(uint32_t)(REMOTE_MAIL | REMOTE_WAKE)) / REMOTE_ONE;
+}
+
+static void home_end(struct slab *slab)
+{
+    struct task_home *home = container_of(slab, struct task_home, slab);
+    CHECK(!home->panics, "a panic's text outlived its task");
+    pthread_mutex_destroy(&home->lock);
+    free(home);
+}
+
+struct task_home *task_home_create(struct scheduler *scheduler)
+{
+    struct task_home *home = calloc(1, sizeof *home);
+    if (!home)
+        return NULL;
+    if (slab_init(&home->slab, home_end) < 0) {
+        free(home);
+        return NULL;
+    }
+    if (pthread_mutex_init(&home->lock, NULL) != 0) {
+        pthread_mutex_destroy(&home->slab.lock);
+        free(home);
+        return NULL;
+    }
+    home->scheduler = scheduler;
+    return home;
+}
+
+struct task_home *task_home_enter(struct task_home *home)
+{
+    struct task_home *before = TLS(task_home_here);
+    CHECK(!atomic_exchange_explicit(&home->entered, true, memory_order_relaxed),
+          "two threads run the same executor at once");
+    TLS(task_home_here) = home;
+    slab_enter(&home->slab);
+    return before;
+}
+
+void task_home_leave(struct task_home *home, struct task_home *before)
+{
+    TLS(task_home_here) = before;
+    slab_leave(before ? &before->slab : NULL);
+    atomic_store_explicit(&home->entered, false, memory_order_relaxed);
+}
+
+void task_home_close(struct task_home *home)
+{
+    pthread_mutex_lock(&home->lock);
+    home->scheduler = NULL;
+    struct task *mail = home->mail;
+    home->mail = NULL;
+    pthread_mutex_unlock(&home->lock);
+    while (mail) { /* all DONE: what is left is to count their references */
+        struct task *next = mail->mail_next;
+        task_local_merge(home, mail);
+        mail = next;
+    }
+    slab_close(&home->slab);
+}
+
+struct each {
+    void (*visit)(struct task *task, void *argument);
+    void *argument;
+};
+
+static void visit_slot(void *slot, void *argument)
+{
+    struct each *each = argument;
+    each->visit(slot, each->argument);
+}
+
+void task_home_each(struct task_home *home,
+                    void (*visit)(struct task *task, void *argument), void *argument)
+{
+    struct each each = { visit, argument };
+    slab_each(&home->slab, visit_slot, &each);
+}
+
+/* ---- LOCAL tasks, seen from home */
+
+int32_t task_local_remote_wakers(const struct task *task)
+{
+    /* acquire: pairs with the release in remote_change; see the essay */
+    uint32_t remote = atomic_load_explicit(&task->remote, memory_order_acquire);
+    return remote & REMOTE_MAIL ? 1 : remote_count(remote);
+}
+
+bool task_local_unreachable(const struct task *task)
+{
+    uint32_t word = atomic_load_explicit(&task->state, memory_order_relaxed);
+    if (!(word & TASK_DONE) || (word & TASK_HANDLE))
+        return false;
+    /* acquire: as above */
+    uint32_t remote = atomic_load_explicit(&task->remote, memory_order_acquire);
+    uint32_t wakers = TASK_WAKERS(word) + (uint32_t)remote_count(remote);
+    return !(remote & REMOTE_MAIL) && (wakers & TASK_WAKERS(UINT32_MAX)) == 0;
+}
+
+/* Takes the notes of a task that was taken out of the mail. All of it under the lock:
+ * once the home is closed, other threads change the state word there, too. */
+void task_local_merge(struct task_home *home, struct task *task)
+{
+    pthread_mutex_lock(&home->lock);
+    uint32_t remote = atomic_load_explicit(&task->remote, memory_order_relaxed);
+    atomic_store_explicit(&task->remote, 0, memory_order_relaxed);
+    task_state_add_wakers(&task->state, remote_count(remote));
+    bool last = task_local_unreachable(task);
+    pthread_mutex_unlock(&home->lock);
+    if (last)
+        task_free(task);
+    else if ((remote & REMOTE_WAKE) && task_is_live(task))
+        task_local_wake(task);
+}
+
+bool task_home_collect(struct task_home *home)
+{
+    /* acquire: pairs with the release in remote_change */
+    if (!atomic_load_explicit(&home->has_mail, memory_order_acquire))
+        return false;
+    pthread_mutex_lock(&home->lock);
+    struct task *mail = home->mail;
+    home->mail = NULL;
+    atomic_store_explicit(&home->has_mail, false, memory_order_relaxed);
+    pthread_mutex_unlock(&home->lock);
+    bool any = mail != NULL;
+    while (mail) {
+        struct task *next = mail->mail_next;
+        task_local_merge(home, mail);
+        mail = next;
+    }
+    return any;
+}
+
+/* ---- LOCAL tasks, seen from another thread */
+
+/* Changes the remote half. When nobody is home any more, the caller settles it himself,
+ * still under the lock, which then guards the state word, too. */
+static void remote_change(struct task *task, int32_t wakers, bool wake, bool post)
+{
+    struct task_home *home = container_of(slab_of(task), struct task_home, slab);
+    bool last = false;
+    pthread_mutex_lock(&home->lock);
+    uint32_t old = atomic_load_explicit(&task->remote, memory_order_relaxed);
+    uint32_t new = old + (uint32_t)(wakers * REMOTE_ONE);
+    if (!home->scheduler) {
+        task_state_add_wakers(&task->state, wakers);
+        last = task_local_unreachable(task);
+    } else {
+        new |= (wake ? REMOTE_WAKE : 0) | (post ? REMOTE_MAIL : 0);
+        /* release: pairs with the acquires of the home thread, which may look at
+         * `remote` without the lock */
+        atomic_store_explicit(&task->remote, new, memory_order_release);
+        if (post && !(old & REMOTE_MAIL)) {
+            task->mail_next = home->mail;
+            home->mail = task;
+            /* release: pairs with the acquire in task_home_collect */
+            atomic_store_explicit(&home->has_mail, true, memory_order_release);
+            home->scheduler->ops->post(home->scheduler, home);
+        }
+    }
+    pthread_mutex_unlock(&home->lock);
+    if (last)
+        task_free(task);
+}
+
+void task_remote_wake(struct task *task, bool consume)
+{
+    remote_change(task, consume ? -1 : 0, true, true);
+}
+
+void task_remote_clone(struct task *task)
+{
+    remote_change(task, 1, false, false);
+}
+
+void task_remote_drop(struct task *task)
+{
+    remote_change(task, -1, false, true);
+}

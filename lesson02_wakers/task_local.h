@@ -1,0 +1,27 @@
+/* task_local: between task.c and task_home.c, for LOCAL tasks only.
+ *
+ * task_local_* run on the home thread; task_remote_* on any other. */
+#ifndef LESSON02_TASK_LOCAL_H
+#define LESSON02_TASK_LOCAL_H
+
+#include "lesson02_wakers/task.h"
+#include "lesson02_wakers/task_home.h"
+
+/* Wakers that other threads hold, as far as home can know: not 0 while there is mail.
+ */
+int32_t task_local_remote_wakers(const struct task *task);
+
+/* DONE, no handle, no waker anywhere, not in the mail. */
+bool task_local_unreachable(const struct task *task);
+
+void task_local_merge(struct task_home *home, struct task *task);
+void task_local_wake(struct task *task);
+
+void task_remote_wake(struct task *task, bool consume);
+void task_remote_clone(struct task *task);
+void task_remote_drop(struct task *task);
+
+/* Gives the memory back; nobody can reach the task any more. Any thread. */
+void task_free(struct task *task);
+
+#endif
