@@ -1,0 +1,83 @@
+/* workload: the two lines that a server and the lab exchange, written and read.
+ *
+ * Reading is strict: a line that is nearly right is a server that does not keep the
+ * agreement, and a measurement that silently reads 0 would look like a very good one.
+ */
+#include "lesson08_compare/workload.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+bool workload_proto_parse(const char *name, enum workload_proto *proto)
+{
+    if (strcmp(name, "echo") == 0)
+        *proto = WORKLOAD_ECHO;
+    else if (strcmp(name, "http") == 0)
+        *proto = WORKLOAD_HTTP;
+    else
+        return false;
+    return true;
+}
+
+static uint64_t microseconds(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
+void workload_print_stats(FILE *out, struct served served)
+{
+    struct rusage usage = { 0 };
+    getrusage(RUSAGE_SELF, &usage);
+    served.cpu_us = microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
+    fprintf(out,
+            "stats: requests=%" PRIu64 " syscalls=%" PRIu64 " cpu_us=%" PRIu64 "\n",
+            served.requests, served.syscalls, served.cpu_us);
+    fflush(out);
+}
+
+bool workload_parse_stats(const char *line, struct served *served)
+{
+    struct served s;
+    int end = -1;
+    int fields = sscanf(
+        line, "stats: requests=%" SCNu64 " syscalls=%" SCNu64 " cpu_us=%" SCNu64 "%n",
+        &s.requests, &s.syscalls, &s.cpu_us, &end);
+    if (fields != 3 || end < 0 || (line[end] != '\0' && line[end] != '\n'))
+        return false;
+    *served = s;
+    return true;
+}
+
+int workload_parse_listening(const char *line)
+{
+    static const char start[] = "listening on ";
+    if (strncmp(line, start, sizeof start - 1) != 0)
+        return -EINVAL;
+    const char *address = line + sizeof start - 1;
+    size_t length = strcspn(address, " \r\n");
+    const char *colon = memrchr(address, ':', length);
+    if (!colon)
+        return -EINVAL;
+    char *end;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    if (end != address + length || port == 0 || port > 65535)
+        return -EINVAL;
+    return (int)port;
+}
+
+bool workload_parse_number(const char *text, uint64_t low, uint64_t high,
+                           uint64_t *number)
+{
+    char *end;
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno || *end || value < low || value > high)
+        return false;
+    *number = value;
+    return true;
+}
