@@ -146,6 +146,7 @@ ALL += $$(DEMOS_$(1)) $$(PROGS_$(1)) $$(BENCHES_$(1)) $$(TESTS_$(1))
 ALL_TESTS += $$(TESTS_$(1))
 .PHONY: lesson$(1) lesson0$(1) build-lesson$(1)
 build-lesson$(1): $$(DEMOS_$(1)) $$(PROGS_$(1)) $$(BENCHES_$(1)) $$(TESTS_$(1))
+	@:
 lesson$(1):
 	@$$(PARALLEL) build-lesson$(1) $$(if $$(filter 8,$(1)),all)
 	@tools/lesson $(1) "$$(B)" "$$(DEMOS_$(1))" "$$(TESTS_$(1))"
@@ -177,6 +178,7 @@ help:
 	@:
 
 all: $(ALL) $(COMMON_TESTS)
+	@:
 
 test:
 	@$(PARALLEL) all
@@ -202,6 +204,11 @@ snippets:
 
 format:
 	@tools/format
+
+# Small helpers of the tools themselves: $(BUILD)/tools/without_uring EPERM make lesson3
+$(BUILD)/tools/%: tools/%.c
+	@$(NO_COMPILER) mkdir -p $(@D)
+	@$(CC) -std=c17 -D_GNU_SOURCE -O1 $(WARN) $(if $(WERROR),-Werror) -o $@ $< -luring
 
 FOR ?= 60
 soak:
