@@ -1,0 +1,19 @@
+/* forbid: a machine that refuses io_uring, as containers do.
+ *
+ * Puts a seccomp filter on the calling thread and every child and thread that it makes
+ * from now on; it cannot be taken off again. So call it in a forked child
+ * (run_in_child) or just before exec, never in the test process itself.
+ *
+ * Threads: the calling one. Errors: negative errno (-EINVAL: a kernel without seccomp).
+ */
+#ifndef COMMON_TESTING_FORBID_H
+#define COMMON_TESTING_FORBID_H
+
+/* From now on io_uring_setup fails with `err` (positive: EPERM, ENOSYS, ENOMEM, ...).
+ */
+int forbid_io_uring(int err);
+
+/* A stranger filter: a ring can be made, but io_uring_enter fails with `err`. */
+int forbid_io_uring_enter(int err);
+
+#endif
