@@ -26,10 +26,11 @@
  *
  * Four rules for a body, each with its trap:
  *   A1  What must survive an AWAIT lives in the frame. A body declares locals only
- * inside a block that holds no AWAIT (make check lints this). A2  No AWAIT inside a
- * switch of your own: the body already is one. A3  One AWAIT a line: the line number is
- * the state (the compiler says "duplicate case value"). A4  A function that awaits
- * itself needs a frame on the heap for the inner call.
+ *       inside a block that holds no AWAIT (make check lints this).
+ *   A2  No AWAIT inside a switch of your own: the body already is one.
+ *   A3  One AWAIT a line: the line number is the state (the compiler says "duplicate
+ *       case value").
+ *   A4  A function that awaits itself needs a frame on the heap for the inner call.
  *
  * Ownership: the frame owns its slots; a slot may be reused, or share a union with
  * others, once its await is over (a select_any slot: once nothing of its set is in
