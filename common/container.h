@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 #define container_of(pointer, type, member)                                            \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* The same for a pointer to const: the result is const as well. */
 #define container_of_const(pointer, type, member)                                      \
-    ((const type *)(const void *)((const char *)(pointer) - offsetof(type, member)))
+    ((const type *)(const void *)((const char *)(pointer)-offsetof(type, member)))
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -39,8 +39,7 @@
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #define MEM_POISON(pointer, size) (void)VALGRIND_MAKE_MEM_NOACCESS((pointer), (size))
-#define MEM_UNPOISON(pointer, size)                                                    \
-    (void)VALGRIND_MAKE_MEM_UNDEFINED((pointer), (size))
+#define MEM_UNPOISON(pointer, size) (void)VALGRIND_MAKE_MEM_UNDEFINED((pointer), (size))
 #define MEM_KERNEL_FILLED(pointer, size)                                               \
     (void)VALGRIND_MAKE_MEM_DEFINED((pointer), (size))
 #define MEM_IS_DEAD(pointer, size)                                                     \

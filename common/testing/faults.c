@@ -91,7 +91,8 @@ WRAP(void *, (void *)-1, mmap,
      (void *p, size_t size, int prot, int flags, int fd, off_t offset),
      (p, size, prot, flags, fd, offset))
 WRAP(int, armed_errno, pthread_create,
-     (pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg),
+     (pthread_t * thread, const pthread_attr_t *attr, void *(*start)(void *),
+      void *arg),
      (thread, attr, start, arg))
 WRAP(int, -1, eventfd, (unsigned initial, int flags), (initial, flags))
 WRAP(int, -1, epoll_create1, (int flags), (flags))
@@ -124,8 +125,8 @@ WRAP(int, -1, connect, (int fd, const struct sockaddr *address, socklen_t size),
 WRAP(int, -armed_errno, io_uring_queue_init_params,
      (unsigned entries, struct io_uring *ring, struct io_uring_params *params),
      (entries, ring, params))
-WRAP(int, -armed_errno, io_uring_submit, (struct io_uring *ring), (ring))
+WRAP(int, -armed_errno, io_uring_submit, (struct io_uring * ring), (ring))
 WRAP(int, -armed_errno, io_uring_submit_and_wait_timeout,
-     (struct io_uring *ring, struct io_uring_cqe **cqe, unsigned n,
+     (struct io_uring * ring, struct io_uring_cqe **cqe, unsigned n,
       struct __kernel_timespec *timeout, sigset_t *mask),
      (ring, cqe, n, timeout, mask))
