@@ -29,7 +29,7 @@ enum echo_state {
     ECHO_CLOSED   /* over; the memory stays until the batch is finished */
 };
 
-#define ECHO_BUFFER 4096
+#define ECHO_BUFFER 16384
 
 struct echo_conn {
     struct watch watch;
