@@ -163,7 +163,6 @@ static inline enum poll_state async_poll_child(struct async *async,
         return POLL_PENDING;
     }
     async->child = NULL;
-    async->shielded = false;
     if (async->loose)
         async_forget_loose(async);
     return POLL_READY;
