@@ -13,7 +13,7 @@
  * has two sides that may run at once, each guarded by a lock of the caller's: the SQ
  * side (get_sqe, reserve, submit, cancel) and the CQ side (take); sleep needs neither.
  * Whoever submits must outlive what it submitted: the kernel cancels a thread's
- * operations when it exits (C16).
+ * operations when it exits, at the latest when something happens to them (C16).
  * Errors: negative errno. Units: nanoseconds. */
 #ifndef LESSON03_RING_H
 #define LESSON03_RING_H
