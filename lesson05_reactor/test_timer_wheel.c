@@ -1,0 +1,366 @@
+/* The timer wheel: to the nanosecond, in order, whatever the distance. */
+#include "common/testing/testing.h"
+
+#include "lesson05_reactor/timer_wheel.h"
+
+/* ---- helpers */
+
+static uint64_t next_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13; /* xorshift64 */
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static int pop_all(struct timer_wheel *wheel)
+{
+    int popped = 0;
+    while (timer_wheel_pop(wheel))
+        popped++;
+    return popped;
+}
+
+static int expire(struct timer_wheel *wheel, uint64_t now)
+{
+    timer_wheel_advance(wheel, now);
+    return pop_all(wheel);
+}
+
+/* Each edge of the structure: digits that are full, digits that begin, the last level,
+ * the ends of the range. */
+static const uint64_t edges[] = {
+    0,
+    1,
+    62,
+    63,
+    64,
+    65,
+    4095,
+    4096,
+    (UINT64_C(1) << 36) - 1,
+    UINT64_C(1) << 36,
+    (UINT64_C(1) << 36) + 1,
+    (UINT64_C(1) << 60) - 1,
+    UINT64_C(1) << 60,
+    (UINT64_C(1) << 63) - 1,
+    UINT64_C(1) << 63,
+    UINT64_MAX - 63,
+    UINT64_MAX - 2,
+    UINT64_MAX - 1,
+};
+
+/* ---- T1, T2, T3 */
+
+static void T1_each_deadline_fires_at_its_own_nanosecond(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    for (size_t from = 0; from < ARRAY_SIZE(edges); from++) {
+        for (size_t to = from + 1; to < ARRAY_SIZE(edges); to++) {
+            struct wheel_timer timer = { 0 };
+            timer_wheel_init(&wheel, edges[from]);
+            timer_wheel_insert(&wheel, &timer, edges[to]);
+            assert_true(timer_wheel_next(&wheel) == edges[to]);
+            assert_int_equal(expire(&wheel, edges[to] - 1), 0);
+            assert_true(timer_wheel_next(&wheel) == edges[to]);
+            timer_wheel_advance(&wheel, edges[to]);
+            assert_ptr_equal(timer_wheel_pop(&wheel), &timer);
+            assert_false(wheel_timer_linked(&timer));
+            assert_true(timer_wheel_next(&wheel) == CLOCK_NEVER);
+        }
+    }
+}
+
+static void T1_a_saturated_deadline_is_a_real_one(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    struct wheel_timer timer = { 0 };
+    timer_wheel_init(&wheel, 5);
+    timer_wheel_insert(&wheel, &timer, clock_after(5, UINT64_MAX));
+    assert_true(timer_wheel_next(&wheel) != CLOCK_NEVER);
+    assert_int_equal(expire(&wheel, CLOCK_NEVER - 2), 0);
+    assert_int_equal(expire(&wheel, CLOCK_NEVER - 1), 1);
+}
+
+static void insert_the_sentinel(void *argument)
+{
+    struct timer_wheel *wheel = argument;
+    struct wheel_timer timer = { 0 };
+    timer_wheel_insert(wheel, &timer, CLOCK_NEVER);
+}
+
+static void advance_to_the_sentinel(void *argument)
+{
+    struct timer_wheel *wheel = argument;
+    timer_wheel_advance(wheel, timer_wheel_next(wheel));
+}
+
+static void T1_the_sentinel_is_no_deadline(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    timer_wheel_init(&wheel, 0);
+    assert_dies(insert_the_sentinel, &wheel, "nothing to insert");
+    assert_dies(advance_to_the_sentinel, &wheel, "was the wheel empty?");
+}
+
+/* A virtual clock that always goes to the next deadline finds each timer at exactly its
+ * own time, and nothing is due a nanosecond before. */
+static void T2_a_virtual_clock_meets_each_deadline_exactly(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    static struct wheel_timer timers[COUNT];
+    struct timer_wheel wheel;
+    uint64_t seed = 7, next;
+    int popped = 0;
+    timer_wheel_init(&wheel, 0);
+    for (int i = 0; i < COUNT; i++)
+        timer_wheel_insert(&wheel, &timers[i],
+                           1 + next_random(&seed) % (i % 2 ? 1000 : NS_PER_S));
+    while ((next = timer_wheel_next(&wheel)) != CLOCK_NEVER) {
+        struct wheel_timer *timer;
+        assert_int_equal(expire(&wheel, next - 1), 0);
+        timer_wheel_advance(&wheel, next);
+        assert_non_null(timer = timer_wheel_pop(&wheel));
+        do {
+            assert_true(timer->deadline == next);
+            popped++;
+        } while ((timer = timer_wheel_pop(&wheel)) != NULL);
+    }
+    assert_int_equal(popped, COUNT);
+}
+
+/* tokio#6866: a slot whose number is lower than that of now is not a slot of the past. */
+static void T2_digits_that_wrap_are_not_late(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    struct wheel_timer near = { 0 }, far = { 0 };
+    timer_wheel_init(&wheel, 4095 - 2);
+    timer_wheel_insert(&wheel, &far, 4096 + 1);
+    timer_wheel_insert(&wheel, &near, 4096);
+    assert_int_equal(expire(&wheel, 4095), 0);
+    assert_true(timer_wheel_next(&wheel) == 4096);
+    assert_int_equal(expire(&wheel, 4096), 1);
+    assert_true(timer_wheel_next(&wheel) == 4097);
+    assert_int_equal(expire(&wheel, 4097), 1);
+}
+
+static void T3_a_very_short_sleep_after_a_long_one_ends(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    struct wheel_timer hour = { 0 }, brief = { 0 };
+    uint64_t start = 123456789;
+    timer_wheel_init(&wheel, start);
+    timer_wheel_insert(&wheel, &hour, start + 3600 * NS_PER_S);
+    assert_true(timer_wheel_next(&wheel) == hour.deadline);
+    timer_wheel_insert(&wheel, &brief, start + NS_PER_US);
+    assert_true(timer_wheel_next(&wheel) == start + NS_PER_US);
+    timer_wheel_advance(&wheel, start + NS_PER_US);
+    assert_ptr_equal(timer_wheel_pop(&wheel), &brief);
+    assert_null(timer_wheel_pop(&wheel));
+    assert_int_equal(expire(&wheel, hour.deadline), 1);
+    timer_wheel_insert(&wheel, &brief, hour.deadline + 1); /* and after its end */
+    assert_int_equal(expire(&wheel, hour.deadline + 1), 1);
+}
+
+/* ---- order, batches */
+
+static void equal_deadlines_expire_in_order_of_insertion(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    struct wheel_timer timers[4] = { 0 }, other = { 0 };
+    timer_wheel_init(&wheel, 0);
+    timer_wheel_insert(&wheel, &timers[0], 5000);
+    timer_wheel_insert(&wheel, &other, 4990);
+    timer_wheel_insert(&wheel, &timers[1], 5000);
+    assert_int_equal(expire(&wheel, 4990), 1); /* the others cascade */
+    timer_wheel_insert(&wheel, &timers[2], 5000);
+    assert_int_equal(expire(&wheel, 4999), 0);
+    timer_wheel_insert(&wheel, &timers[3], 5000);
+    timer_wheel_advance(&wheel, 6000);
+    for (int i = 0; i < 4; i++)
+        assert_ptr_equal(timer_wheel_pop(&wheel), &timers[i]);
+}
+
+static void what_is_overdue_waits_for_the_next_advance(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    struct wheel_timer again = { 0 }, later = { 0 };
+    timer_wheel_init(&wheel, 100);
+    timer_wheel_insert(&wheel, &later, 101);
+    timer_wheel_insert(&wheel, &again, 3);
+    assert_true(timer_wheel_next(&wheel) == 100);
+    assert_null(timer_wheel_pop(&wheel));
+    timer_wheel_advance(&wheel, 101);
+    for (int i = 0; i < 3; i++) { /* again and again does not trap the loop */
+        assert_ptr_equal(timer_wheel_pop(&wheel), &again);
+        timer_wheel_insert(&wheel, &again, 101);
+        if (i == 0)
+            assert_ptr_equal(timer_wheel_pop(&wheel), &later);
+        assert_null(timer_wheel_pop(&wheel));
+        assert_true(timer_wheel_next(&wheel) == 101);
+        timer_wheel_advance(&wheel, 101);
+    }
+    timer_wheel_remove(&wheel, &again);
+    assert_null(timer_wheel_pop(&wheel));
+    assert_true(timer_wheel_next(&wheel) == CLOCK_NEVER);
+}
+
+static void a_timer_of_the_batch_can_still_be_removed(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    struct wheel_timer timers[5] = { 0 };
+    timer_wheel_init(&wheel, 0);
+    for (int i = 0; i < 4; i++)
+        timer_wheel_insert(&wheel, &timers[i], 200); /* found together */
+    timer_wheel_insert(&wheel, &timers[4], 7000);    /* not found yet */
+    timer_wheel_advance(&wheel, 8000);
+    assert_ptr_equal(timer_wheel_pop(&wheel), &timers[0]);
+    timer_wheel_remove(&wheel, &timers[1]);
+    timer_wheel_remove(&wheel, &timers[1]);
+    timer_wheel_remove(&wheel, &timers[3]);
+    timer_wheel_remove(&wheel, &timers[4]);
+    assert_true(timer_wheel_next(&wheel) == 8000);
+    assert_ptr_equal(timer_wheel_pop(&wheel), &timers[2]);
+    assert_null(timer_wheel_pop(&wheel));
+    assert_true(timer_wheel_next(&wheel) == CLOCK_NEVER);
+}
+
+static void an_unfinished_batch_goes_on(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    struct wheel_timer timers[3] = { 0 };
+    timer_wheel_init(&wheel, 0);
+    for (int i = 0; i < 3; i++)
+        timer_wheel_insert(&wheel, &timers[i], 10 + 100 * i);
+    timer_wheel_advance(&wheel, 1000);
+    assert_ptr_equal(timer_wheel_pop(&wheel), &timers[0]);
+    assert_true(timer_wheel_next(&wheel) == 1000); /* do not sleep yet */
+    timer_wheel_insert(&wheel, &timers[0], 1001);
+    timer_wheel_advance(&wheel, 900); /* backwards: time stays */
+    assert_int_equal(pop_all(&wheel), 2);
+    assert_true(timer_wheel_next(&wheel) == 1001);
+}
+
+/* ---- next, remove */
+
+static void next_is_exact_when_the_earliest_is_removed(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    for (int ordered = 0; ordered < 2; ordered++) {
+        static struct wheel_timer timers[COUNT];
+        struct timer_wheel wheel;
+        timer_wheel_init(&wheel, 0);
+        for (uint64_t i = 0; i < COUNT; i++) /* 77 and 200: every number once */
+            timer_wheel_insert(&wheel, &timers[ordered ? i : i * 77 % COUNT],
+                               NS_PER_S + (ordered ? i : i * 77 % COUNT) * 300);
+        for (uint64_t i = 0; i < COUNT; i++) {
+            assert_true(timer_wheel_next(&wheel) == NS_PER_S + i * 300);
+            timer_wheel_remove(&wheel, &timers[i]);
+        }
+        assert_true(timer_wheel_next(&wheel) == CLOCK_NEVER);
+    }
+}
+
+static void a_timer_that_is_not_linked_is_removed_in_peace(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    struct wheel_timer timer = { 0 }, copy;
+    timer_wheel_init(&wheel, 9);
+    timer_wheel_remove(&wheel, &timer);
+    copy = timer;
+    timer_wheel_insert(&wheel, &copy, 10);
+    assert_int_equal(expire(&wheel, 10), 1);
+    timer_wheel_remove(&wheel, &copy);
+    assert_true(timer_wheel_next(&wheel) == CLOCK_NEVER);
+}
+
+static void insert_twice(void *argument)
+{
+    struct wheel_timer timer = { 0 };
+    timer_wheel_insert(argument, &timer, 10);
+    timer_wheel_insert(argument, &timer, 20);
+}
+
+static void a_linked_timer_cannot_be_inserted(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    timer_wheel_init(&wheel, 0);
+    assert_dies(insert_twice, &wheel, "linked already");
+}
+
+/* A wheel that walked over empty slots would not come back from this one. */
+static void a_gap_of_centuries_is_one_step(void **state)
+{
+    (void)state;
+    struct timer_wheel wheel;
+    struct wheel_timer first = { 0 }, last = { 0 };
+    for (int i = 0; i < 1000; i++) {
+        timer_wheel_init(&wheel, 0);
+        timer_wheel_insert(&wheel, &last, UINT64_MAX - 1);
+        timer_wheel_insert(&wheel, &first, 1 + i);
+        assert_int_equal(expire(&wheel, UINT64_MAX / 2), 1);
+        assert_int_equal(expire(&wheel, UINT64_MAX - 2), 0);
+        assert_int_equal(expire(&wheel, UINT64_MAX - 1), 1);
+    }
+}
+
+static void a_million_deadlines_come_out_in_order(void **state)
+{
+    (void)state;
+    size_t count = testing_instrumented() ? 20000 : 1000000;
+    struct wheel_timer *timers = calloc(count, sizeof *timers);
+    struct timer_wheel wheel;
+    uint64_t seed = 11, last = 0;
+    size_t popped = 0, disorder = 0;
+    assert_non_null(timers);
+    timer_wheel_init(&wheel, 0);
+    for (size_t i = 0; i < count; i++)
+        timer_wheel_insert(&wheel, &timers[i], 1 + next_random(&seed) % NS_PER_S);
+    for (uint64_t now = 0; now <= NS_PER_S; now += 10 * NS_PER_MS) {
+        struct wheel_timer *timer;
+        timer_wheel_advance(&wheel, now);
+        while ((timer = timer_wheel_pop(&wheel)) != NULL) {
+            disorder += timer->deadline < last || timer->deadline > now;
+            last = timer->deadline;
+            popped++;
+        }
+    }
+    free(timers);
+    assert_int_equal(popped, count);
+    assert_int_equal(disorder, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(T1_each_deadline_fires_at_its_own_nanosecond),
+        cmocka_unit_test(T1_a_saturated_deadline_is_a_real_one),
+        cmocka_unit_test(T1_the_sentinel_is_no_deadline),
+        cmocka_unit_test(T2_a_virtual_clock_meets_each_deadline_exactly),
+        cmocka_unit_test(T2_digits_that_wrap_are_not_late),
+        cmocka_unit_test(T3_a_very_short_sleep_after_a_long_one_ends),
+        cmocka_unit_test(equal_deadlines_expire_in_order_of_insertion),
+        cmocka_unit_test(what_is_overdue_waits_for_the_next_advance),
+        cmocka_unit_test(a_timer_of_the_batch_can_still_be_removed),
+        cmocka_unit_test(an_unfinished_batch_goes_on),
+        cmocka_unit_test(next_is_exact_when_the_earliest_is_removed),
+        cmocka_unit_test(a_timer_that_is_not_linked_is_removed_in_peace),
+        cmocka_unit_test(a_linked_timer_cannot_be_inserted),
+        cmocka_unit_test(a_gap_of_centuries_is_one_step),
+        cmocka_unit_test(a_million_deadlines_come_out_in_order),
+    };
+    return cmocka_run_group_tests_name("timer_wheel", tests, NULL, NULL);
+}
