@@ -45,7 +45,7 @@ ifneq ($(filter setup,$(MAKECMDGOALS)),)
 AFTER_SETUP := $(filter-out setup,$(MAKECMDGOALS))
 .PHONY: setup $(AFTER_SETUP)
 setup:
-	@tools/setup $(if $(filter check format,$(AFTER_SETUP)),--with-check,$(if $(WITH),--with-$(WITH)))
+	@tools/setup $(if $(filter check format,$(AFTER_SETUP))$(findstring clang,$(CC)),--with-check,$(if $(WITH),--with-$(WITH)))
 	$(if $(AFTER_SETUP),@$(MAKE) --no-print-directory $(AFTER_SETUP))
 $(AFTER_SETUP): setup
 	@:
@@ -198,7 +198,7 @@ doctor:
 arrows rules lint:
 	@tools/$@
 
-snippets:
+snippets: $(BUILD)/tools/probe_kernel
 	@$(PARALLEL) all
 	@BUILD="$(B)" tools/snippets
 
