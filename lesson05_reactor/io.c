@@ -1,0 +1,238 @@
+/* io: the future that every operation is, and nothing about any driver.
+ *
+ * Problem: readiness (epoll) and completion (io_uring) are opposite interfaces, and a
+ * program should not be written twice. Idea: the completion shape can express both; the
+ * driver behind it decides when "started" becomes "has a result". Invariant: an op goes
+ * NEW -> STARTED -> FINISHED; cancelled while NEW it goes straight to FINISHED, having
+ * done nothing - except close, which always closes. */
+#include "lesson05_reactor/io.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+TLS_DEFINE(const struct io_services *, io_services_here);
+
+const struct io_services *io_services_enter(const struct io_services *services)
+{
+    const struct io_services *before = TLS(io_services_here);
+    TLS(io_services_here) = services;
+    return before;
+}
+
+void io_services_leave(const struct io_services *before)
+{
+    TLS(io_services_here) = before;
+}
+
+static struct io_driver *current_driver(void)
+{
+    const struct io_services *services = TLS(io_services_here);
+    CHECK(services && services->driver,
+          "an I/O operation was polled on a thread that has no I/O driver");
+    return services->driver;
+}
+
+/* ---- the future */
+
+static enum poll_state io_poll(struct future *future, struct context *context)
+{
+    struct io_op *op = container_of(future, struct io_op, future);
+    enum poll_state state;
+    if (op->stage == IO_STARTED) {
+        state = op->driver->ops->poll(op->driver, op, context);
+    } else if (op->cancelled && op->kind != IO_CLOSE) {
+        op->result = -ECANCELED;
+        state = POLL_READY;
+    } else {
+        op->driver = op->source ? op->source->driver : current_driver();
+        op->stage = IO_STARTED;
+        if (TLS(io_services_here))
+            io_count(&TLS(io_services_here)->stats->operations);
+        state = op->driver->ops->start(op->driver, op, context);
+    }
+    if (state == POLL_READY)
+        op->stage = IO_FINISHED;
+    return state;
+}
+
+static void io_cancel(struct future *future)
+{
+    struct io_op *op = container_of(future, struct io_op, future);
+    if (op->cancelled)
+        return;
+    op->cancelled = true;
+    if (op->stage == IO_STARTED && op->kind != IO_CLOSE)
+        op->driver->ops->cancel(op->driver, op);
+}
+
+/* accept and openat: a descriptor that nobody will look at. */
+static void discard_fd(struct future *future)
+{
+    struct io_op *op = container_of(future, struct io_op, future);
+    if (op->stage == IO_FINISHED && op->result >= 0)
+        close(op->result);
+    op->result = -ECANCELED;
+}
+
+static void discard_lent(struct future *future)
+{
+    struct io_op *op = container_of(future, struct io_op, future);
+    if (op->stage == IO_FINISHED && op->result > 0)
+        io_give_back(op);
+    op->result = -ECANCELED;
+}
+
+#define IO_OPS(label)                                                                  \
+    .name = (label), .size = sizeof(struct io_op), .poll = io_poll, .cancel = io_cancel
+
+static const struct future_ops ops_of_kind[] = {
+    [IO_READ] = { IO_OPS("read") },
+    [IO_WRITE] = { IO_OPS("write") },
+    [IO_RECV] = { IO_OPS("recv") },
+    [IO_RECV_LENT] = { IO_OPS("recv_lent"), .discard = discard_lent },
+    [IO_SEND] = { IO_OPS("send") },
+    [IO_ACCEPT] = { IO_OPS("accept"), .discard = discard_fd },
+    [IO_CONNECT] = { IO_OPS("connect") },
+    [IO_RECVFROM] = { IO_OPS("recvfrom") },
+    [IO_SENDTO] = { IO_OPS("sendto") },
+    [IO_OPENAT] = { IO_OPS("openat"), .discard = discard_fd },
+    [IO_FSYNC] = { IO_OPS("fsync") },
+    [IO_CLOSE] = { IO_OPS("close") },
+};
+
+/* The kernel moves at most this much in one call; also keeps results positive. */
+#define LENGTH_MAX ((size_t)0x7ffff000)
+
+static struct io_op make(enum io_kind kind, struct io_source *source, size_t size)
+{
+    return (struct io_op){
+        .future = { &ops_of_kind[kind] },
+        .source = source,
+        .length = (uint32_t)(size > LENGTH_MAX ? LENGTH_MAX : size),
+        .kind = (uint8_t)kind,
+    };
+}
+
+/* ---- constructors */
+
+struct io_op io_read(struct io_source *source, void *buffer, size_t size,
+                     uint64_t offset)
+{
+    struct io_op op = make(IO_READ, source, size);
+    op.with.bytes.buffer = buffer;
+    op.with.bytes.offset = offset;
+    return op;
+}
+
+struct io_op io_write(struct io_source *source, const void *buffer, size_t size,
+                      uint64_t offset)
+{
+    struct io_op op = make(IO_WRITE, source, size);
+    op.with.bytes.buffer = (void *)(uintptr_t)buffer; /* only read through */
+    op.with.bytes.offset = offset;
+    return op;
+}
+
+struct io_op io_recv(struct io_source *source, void *buffer, size_t size)
+{
+    struct io_op op = make(IO_RECV, source, size);
+    op.with.bytes.buffer = buffer;
+    return op;
+}
+
+struct io_op io_send(struct io_source *source, const void *buffer, size_t size)
+{
+    struct io_op op = make(IO_SEND, source, size);
+    op.with.bytes.buffer = (void *)(uintptr_t)buffer; /* only read through */
+    return op;
+}
+
+struct io_op io_recv_lent(struct io_source *source)
+{
+    return make(IO_RECV_LENT, source, 0);
+}
+
+void io_give_back(struct io_op *op)
+{
+    CHECK(op->kind == IO_RECV_LENT && op->with.bytes.buffer,
+          "io_give_back of an operation that holds no lent buffer");
+    op->driver->ops->give_back(op->driver, op);
+    op->with.bytes.buffer = NULL;
+}
+
+struct io_op io_accept(struct io_source *listener, struct sockaddr *name,
+                       socklen_t *size)
+{
+    struct io_op op = make(IO_ACCEPT, listener, 0);
+    op.with.address.name = name;
+    op.with.address.size = size;
+    return op;
+}
+
+struct io_op io_connect(struct io_source *source, const struct sockaddr *name,
+                        socklen_t size)
+{
+    struct io_op op = make(IO_CONNECT, source, size);
+    op.with.address.name = (struct sockaddr *)(uintptr_t)name; /* only read through */
+    return op;
+}
+
+struct io_op io_recvfrom(struct io_source *source, void *packet, size_t size,
+                         struct sockaddr *name, socklen_t *name_size)
+{
+    struct io_op op = make(IO_RECVFROM, source, size);
+    op.datagram = packet;
+    op.with.address.name = name;
+    op.with.address.size = name_size;
+    return op;
+}
+
+struct io_op io_sendto(struct io_source *source, const void *packet, size_t size,
+                       const struct sockaddr *name, socklen_t name_size)
+{
+    struct io_op op = make(IO_SENDTO, source, size);
+    op.datagram = (void *)(uintptr_t)packet; /* only read through */
+    op.with.address.name = (struct sockaddr *)(uintptr_t)name;
+    op.moved = name_size; /* a packet is sent whole, so the field is free */
+    return op;
+}
+
+struct io_op io_openat(int folder, const char *path, int flags, mode_t mode)
+{
+    struct io_op op = make(IO_OPENAT, NULL, 0);
+    op.with.open.path = path;
+    op.with.open.folder = folder;
+    op.with.open.flags = flags;
+    op.with.open.mode = mode;
+    return op;
+}
+
+struct io_op io_fsync(struct io_source *source)
+{
+    return make(IO_FSYNC, source, 0);
+}
+
+struct io_op io_close(struct io_source *source)
+{
+    return make(IO_CLOSE, source, 0);
+}
+
+/* ---- sources */
+
+int io_attach(int fd, enum io_type type, struct io_source **source)
+{
+    struct io_driver *driver = current_driver();
+    return fd < 0 ? -EBADF : driver->ops->attach(driver, fd, type, source);
+}
+
+int io_detach(struct io_source *source)
+{
+    return source->driver->ops->detach(source->driver, source);
+}
+
+void io_close_now(struct io_source *source)
+{
+    int fd = io_detach(source);
+    io_count_syscall();
+    close(fd); /* an error here has nobody to go to; the number is free all the same */
+}
