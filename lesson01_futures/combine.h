@@ -8,9 +8,9 @@
  *   race        READY when all are; the first to finish wins, the others are cancelled
  *               and awaited. Look at each child's result: a loser may still hold
  *               something real (an accepted connection, a lock, a permit).
- *   select_any  READY when one is; the others stay in flight, registered with the
- * frame, for a loop that waits on the same things again. cancel_all  cancels what is
- * left and is READY when all are.
+ *   select_any  READY when one is; the others stay in flight, registered with the frame,
+ *               for a loop that waits on the same things again.
+ *   cancel_all  cancels what is left and is READY when all are.
  *
  * Each poll looks at every unfinished child: O(n) a wake. Right for a handful; for a
  * hundred things use tasks (lesson 2).

@@ -7,19 +7,20 @@
  *
  * The contract, numbered; the tests cite the numbers (future_contract.h checks them for
  * any implementation):
- *   F1  Until its first poll a future may be copied or thrown away, and holds no
- * pointer into itself. From the first poll on it stays where it is (it is pinned). F2
- * poll returns POLL_PENDING only after it made sure that the context's waker will be
- * woken, or when it ran out of budget (context.budget below 0). F3  A poll that nobody
- * asked for (a spurious poll) is harmless. F4  Once polled, a future is polled until
- * POLL_READY. Nobody walks away from it. F5  A poll after POLL_READY is a bug, and
- * CHECK says so. F6  future_cancel is a request, and it stays. A leaf becomes ready
- * with -ECANCELED, or with its real result if that came first. Cancelled before its
- * first poll, a leaf becomes ready having done nothing; an async function runs, with
- * each of its awaits cancelled, so that its own error path frees what it owns. F7  Who
- * cancels polls next; so cancel wakes nobody. Only the one who may poll a future may
- * cancel it, in any state, also from within a poll, also twice, also after it is ready
- * (then nothing happens).
+ *   F1  Until its first poll a future may be copied or thrown away, and holds no pointer
+ *       into itself. From the first poll on it stays where it is (it is pinned).
+ *   F2  poll returns POLL_PENDING only after it made sure that the context's waker will
+ *       be woken, or when it ran out of budget (context.budget below 0).
+ *   F3  A poll that nobody asked for (a spurious poll) is harmless.
+ *   F4  Once polled, a future is polled until POLL_READY. Nobody walks away from it.
+ *   F5  A poll after POLL_READY is a bug, and CHECK says so.
+ *   F6  future_cancel is a request, and it stays. A leaf becomes ready with -ECANCELED,
+ *       or with its real result if that came first. Cancelled before its first poll, a
+ *       leaf becomes ready having done nothing; an async function runs, with each of its
+ *       awaits cancelled, so that its own error path frees what it owns.
+ *   F7  Who cancels polls next; so cancel wakes nobody. Only the one who may poll a
+ *       future may cancel it, in any state, also from within a poll, also twice, also
+ *       after it is ready (then nothing happens).
  *
  * Errors: a future's output lives in the concrete struct, negative errno for failure.
  * Threads: one at a time; a future may move between threads between two polls. */
