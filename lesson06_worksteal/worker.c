@@ -1,0 +1,372 @@
+/* worker: run what is near, then what is shared, then what others have; then sleep.
+ *
+ * Problem: one queue for all workers is fair, and every push and pop meets every other
+ * one. A queue for each worker is fast, and leaves one worker with a hundred tasks
+ * beside three that have none. Idea: a queue for each, and who runs out takes from the
+ * others.
+ *
+ * What goes where decides what a program feels:
+ *   - a task that the running task woke comes next (LIFO slot): its data is in the
+ * cache, and the two are likely to be talking. Three in a row at most, or two tasks
+ * that wake each other would starve all others (S7).
+ *   - a spawned task goes on top of the deque, newest first: a recursive program then
+ *     walks its tree depth first and keeps depth, not width, in memory. Thieves take
+ * the oldest, near the root, which is the biggest piece of work.
+ *   - everything else is first in, first out.
+ *   - every PARK_INTERVAL turns the order is upset on purpose: I/O and timers get their
+ *     turn (S8, S9), then the injector's oldest and the deque's oldest, by turns.
+ *
+ * Invariants: a SCHEDULED task is in exactly one queue; only the owner fills the LIFO
+ * slot; a worker sleeps only after it has announced that and looked again (idle.c).
+ *
+ * Sources: Blumofe, Leiserson, "Scheduling Multithreaded Computations by Work
+ * Stealing", JACM 1999; Tokio's multi-thread scheduler (LIFO slot, 61); Go's proc.go.
+ */
+#include "lesson06_worksteal/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/errname.h"
+#include "lesson06_worksteal/pause.h"
+#include "lesson06_worksteal/pool.h"
+
+TLS_DEFINE(struct worker *, worker_here);
+
+int worker_init(struct worker *worker, struct pool *pool, unsigned index,
+                unsigned capacity, uint64_t seed)
+{
+    worker->pool = pool;
+    worker->index = index;
+    worker->local_tail = &worker->local;
+    worker->random = (seed + index) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    thread_parker_init(&worker->parker);
+    worker->seen_run = calloc(pool->count, sizeof *worker->seen_run);
+    worker->home = task_home_create(&pool->scheduler);
+    if (!worker->seen_run || !worker->home)
+        return -ENOMEM;
+    int err = deque_init(&worker->deque, DEQUE_LIFO, capacity);
+    return err < 0 ? err : deque_init(&worker->ready, DEQUE_FIFO, capacity);
+}
+
+void worker_finish(struct worker *worker)
+{
+    CHECK(!worker->local, "worker %u is finished with LOCAL tasks", worker->index);
+    if (worker->home)
+        task_home_close(worker->home);
+    free(worker->seen_run);
+    deque_finish(&worker->deque);
+    deque_finish(&worker->ready);
+}
+
+/* ---- putting tasks in */
+
+/* `queue` is full: half of it and the new task go to where everybody looks, by one
+ * lock. */
+static void overflow(struct worker *worker, struct deque *queue, struct task *task)
+{
+    struct task *batch[BATCH_MAX + 1];
+    unsigned count = deque_shed(queue, batch, BATCH_MAX);
+    batch[count] = task;
+    injector_push_batch(&worker->pool->injector, batch, count + 1);
+    STAT_ADD(worker->stats.overflown, count + 1);
+}
+
+static void push(struct worker *worker, struct deque *queue, struct task *task)
+{
+    if (UNLIKELY(!deque_push(queue, task)))
+        overflow(worker, queue, task);
+}
+
+/* Returns the task that had to leave the slot, or NULL. */
+static struct task *put_in_lifo_slot(struct worker *worker, struct task *task)
+{
+    /* Only we fill the slot, so an empty one stays empty, and needs no swap. Both
+     * releases pair with the acquire in take_from_lifo_slot, for a thief. */
+    if (!atomic_load_explicit(&worker->lifo, memory_order_relaxed)) {
+        atomic_store_explicit(&worker->lifo, task, memory_order_release);
+        return NULL;
+    }
+    PAUSE("lifo: full");
+    return atomic_exchange_explicit(&worker->lifo, task, memory_order_release);
+}
+
+static struct task *take_from_lifo_slot(struct worker *worker)
+{
+    if (!atomic_load_explicit(&worker->lifo, memory_order_relaxed))
+        return NULL;
+    PAUSE("lifo: seen");
+    /* acquire: pairs with put_in_lifo_slot */
+    return atomic_exchange_explicit(&worker->lifo, NULL, memory_order_acquire);
+}
+
+void worker_enqueue(struct worker *worker, struct task *task, enum schedule_why why)
+{
+    struct pool *pool = worker->pool;
+    if (task_is_local(task)) {
+        task->next = NULL;
+        *worker->local_tail = task;
+        worker->local_tail = &task->next;
+        return; /* nobody could help */
+    }
+    if (why == SCHEDULE_SPAWN) {
+        push(worker, &worker->deque, task);
+    } else if (why == SCHEDULE_WAKE && worker->in_task && !pool->config.no_lifo_slot) {
+        task = put_in_lifo_slot(worker, task);
+        if (!task)
+            return; /* we run it next; if not soon, the watch sees to it */
+        push(worker, &worker->ready, task);
+    } else {
+        push(worker, &worker->ready, task);
+    }
+    pool_notify(pool);
+}
+
+/* ---- taking tasks out: the worker's own */
+
+static struct task *from_local(struct worker *worker)
+{
+    struct task *task = worker->local;
+    if (!task)
+        return NULL;
+    worker->local = task->next;
+    if (!worker->local)
+        worker->local_tail = &worker->local;
+    return task;
+}
+
+static struct task *from_lifo_slot(struct worker *worker)
+{
+    struct task *task = take_from_lifo_slot(worker);
+    if (task && worker->lifo_streak++ < LIFO_STREAK_MAX)
+        return task;
+    worker->lifo_streak = 0;
+    if (task) /* the others first */
+        push(worker, &worker->ready, task);
+    return NULL;
+}
+
+static struct task *from_own_queues(struct worker *worker)
+{
+    struct task *task = from_lifo_slot(worker);
+    for (unsigned i = 0; !task && i < 3; i++) {
+        worker->turn = worker->turn == 2 ? 0 : worker->turn + 1;
+        if (worker->turn == 0)
+            task = deque_steal(&worker->ready); /* our own: the oldest */
+        else if (worker->turn == 1)
+            task = deque_take(&worker->deque);
+        else
+            task = from_local(worker);
+    }
+    return task;
+}
+
+/* ---- taking tasks out: the pool's */
+
+/* Runs the first of a batch, keeps the rest in the ready queue, which is empty. */
+static struct task *keep_batch(struct worker *worker, struct task **batch,
+                               unsigned count)
+{
+    if (count == 0)
+        return NULL;
+    unsigned kept = deque_push_many(&worker->ready, batch + 1, count - 1);
+    CHECK(kept == count - 1, "a batch of %u tasks found room for %u", count, kept + 1);
+    return batch[0];
+}
+
+static unsigned batch_limit(struct worker *worker)
+{
+    unsigned capacity = deque_capacity(&worker->ready);
+    return capacity < BATCH_MAX ? capacity : BATCH_MAX;
+}
+
+/* Our share of what is there. The ready queue must be empty unless `one`. */
+static struct task *from_injector(struct worker *worker, bool one)
+{
+    struct injector *injector = &worker->pool->injector;
+    struct task *batch[BATCH_MAX];
+    unsigned share = injector_length(injector) / worker->pool->count + 1;
+    unsigned max = one ? 1 : batch_limit(worker);
+    unsigned count = injector_pop_batch(injector, batch, share < max ? share : max);
+    STAT_ADD(worker->stats.injected, count);
+    return keep_batch(worker, batch, count);
+}
+
+/* Every PARK_INTERVAL turns: those that the usual order could starve. */
+static struct task *from_the_neglected(struct worker *worker)
+{
+    struct pool *pool = worker->pool;
+    if (pool->parker != &pool->own_parker.parker &&
+        idle_try_watch(&pool->idle, worker->index)) {
+        int err = parker_park(pool->parker, 0);
+        CHECK(err >= 0, "the pool's parker failed: %s", errtext(err));
+        pool_unpark(pool, idle_leave_watch(&pool->idle));
+    }
+    bool injector_first = worker->tick / PARK_INTERVAL % 2;
+    struct task *task =
+        injector_first ? from_injector(worker, true) : deque_steal(&worker->deque);
+    if (!task)
+        task =
+            injector_first ? deque_steal(&worker->deque) : from_injector(worker, true);
+    return task;
+}
+
+/* ---- taking tasks out: other workers' */
+
+static uint64_t next_random(struct worker *worker)
+{
+    uint64_t x = worker->random; /* xorshift64, Marsaglia 2003 */
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return worker->random = x;
+}
+
+/* The victim's LIFO slot only if its running task has not come back since we last
+ * looked: otherwise it is about to run that task, with the cache warm. */
+static struct task *from_stuck(struct worker *worker, struct worker *victim)
+{
+    uint64_t run = STAT(victim->stats.run);
+    bool stuck = run == worker->seen_run[victim->index];
+    worker->seen_run[victim->index] = run;
+    return stuck ? take_from_lifo_slot(victim) : NULL;
+}
+
+static struct task *steal_from(struct worker *worker, struct worker *victim)
+{
+    struct task *batch[BATCH_MAX];
+    unsigned count = deque_steal_half(&victim->ready, batch, batch_limit(worker));
+    if (count == 0) {
+        batch[0] = deque_steal(&victim->deque);
+        if (!batch[0])
+            batch[0] = from_stuck(worker, victim);
+        count = batch[0] != NULL;
+    }
+    STAT_ADD(worker->stats.stolen, count);
+    return keep_batch(worker, batch, count);
+}
+
+static struct task *search(struct worker *worker)
+{
+    struct pool *pool = worker->pool;
+    if (!worker->searching)
+        worker->searching = idle_start_search(&pool->idle);
+    if (!worker->searching)
+        return NULL;
+    STAT_ADD(worker->stats.searches, 1);
+    struct task *task = from_injector(worker, false);
+    unsigned first = (unsigned)(next_random(worker) % pool->count);
+    for (unsigned i = 0; !task && i < pool->count && !pool->config.no_stealing; i++) {
+        unsigned victim = (first + i) % pool->count;
+        if (victim != worker->index)
+            task = steal_from(worker, &pool->workers[victim]);
+    }
+    return task;
+}
+
+/* ---- sleeping */
+
+/* The second look of W1: is there any reason not to sleep? A worker that was not let in
+ * to search looks at its own affairs only: half of the workers search, and they look.
+ */
+static bool stay_awake(struct worker *worker, bool searched)
+{
+    struct pool *pool = worker->pool;
+    if (pool_attention(pool) & (POOL_ERRAND | POOL_EXIT))
+        return true;
+    /* acquire: pairs with the release in task_home.c; ordered after announce by
+     * idle_claim */
+    if (atomic_load_explicit(&worker->home->has_mail, memory_order_acquire))
+        return true;
+    if (!searched)
+        return false;
+    if (injector_length(&pool->injector))
+        return true;
+    for (unsigned i = 0; i < pool->count && !pool->config.no_stealing; i++)
+        if (!deque_is_empty(&pool->workers[i].ready) ||
+            !deque_is_empty(&pool->workers[i].deque))
+            return true;
+    return false;
+}
+
+static void sleep_until_woken(struct worker *worker)
+{
+    struct pool *pool = worker->pool;
+    bool searched = worker->searching;
+    enum idle_place place = idle_announce(&pool->idle, worker->index, searched);
+    PAUSE("worker: announced");
+    if (!stay_awake(worker, searched)) {
+        pool_going_to_sleep(pool, place == IDLE_WATCH_DEEP);
+        STAT_ADD(worker->stats.parked, 1);
+        int err = 0;
+        if (place == IDLE_OWN_PARKER)
+            err = parker_park(&worker->parker.parker, PARK_FOREVER);
+        else
+            err = parker_park(pool->parker,
+                              place == IDLE_WATCH_DEEP ? PARK_FOREVER : POOL_WATCH_NS);
+        CHECK(err >= 0, "worker %u cannot sleep: %s", worker->index, errtext(err));
+    }
+    idle_retract(&pool->idle, worker->index);
+    worker->searching = true;
+}
+
+/* ---- the loop */
+
+static struct task *find_task(struct worker *worker)
+{
+    struct task *task = NULL;
+    if (++worker->tick % PARK_INTERVAL == 0)
+        task = from_the_neglected(worker);
+    task_home_collect(worker->home);
+    if (!task)
+        task = from_own_queues(worker);
+    if (!task)
+        task = from_injector(worker, false);
+    return task ? task : search(worker);
+}
+
+static void run_task(struct worker *worker, struct task *task)
+{
+    if (worker->searching) {
+        worker->searching = false;
+        pool_unpark(worker->pool, idle_end_search(&worker->pool->idle)); /* S5 */
+    }
+    STAT_ADD(worker->stats.run, 1);
+    atomic_store_explicit(&worker->polling, task_future(task)->ops->name,
+                          memory_order_relaxed);
+    worker->in_task = true;
+    task_run(&worker->runner, task);
+    worker->in_task = false;
+    atomic_store_explicit(&worker->polling, NULL, memory_order_relaxed);
+}
+
+static void loop(struct worker *worker)
+{
+    for (;;) {
+        unsigned attention = pool_attention(worker->pool);
+        if (UNLIKELY(attention & POOL_EXIT))
+            return;
+        if (UNLIKELY(attention & POOL_ERRAND))
+            pool_errand_join(worker->pool, worker);
+        struct task *task = find_task(worker);
+        if (task)
+            run_task(worker, task);
+        else
+            sleep_until_woken(worker);
+    }
+}
+
+void worker_run(struct worker *worker)
+{
+    TLS(worker_here) = worker;
+    struct task_home *before = task_home_enter(worker->home);
+    task_runner_enter(&worker->runner);
+    if (sigsetjmp(worker->runner.trap, 0)) {
+        worker->in_task = false;
+        task_runner_caught(&worker->runner);
+    }
+    loop(worker);
+    task_runner_leave(&worker->runner);
+    task_home_leave(worker->home, before);
+    TLS(worker_here) = NULL;
+}
