@@ -1,13 +1,15 @@
 /* parker: how a thread sleeps when it has nothing to do, and how it is woken.
  *
- * One token. unpark puts the token there; park takes it, and sleeps while there is
- * none. P1  unpark before park is not lost: the next park returns at once. P2  two
- * unparks before a park are one token. P3  park may return early, for no reason;
- * callers loop. P4  unpark runs no task and may be called from any thread, and from a
- * signal handler where the implementation says so. P5  park(0) never sleeps, but does
- * the parker's other work (reaps completions, fires timers). An executor calls it at
- * least every PARK_INTERVAL polls, so that I/O and timers do not starve beside busy
- * tasks (RULES S8, S9). parker_contract.h checks them for any implementation.
+ * One token. unpark puts the token there; park takes it, and sleeps while there is none.
+ *   P1  unpark before park is not lost: the next park returns at once.
+ *   P2  two unparks before a park are one token.
+ *   P3  park may return early, for no reason; callers loop.
+ *   P4  unpark runs no task and may be called from any thread, and from a signal handler
+ *       where the implementation says so.
+ *   P5  park(0) never sleeps, but does the parker's other work (reaps completions, fires
+ *       timers). An executor calls it at least every PARK_INTERVAL polls, so that I/O and
+ *       timers do not starve beside busy tasks (RULES S8, S9).
+ * parker_contract.h checks them for any implementation.
  *
  * Implemented by the thread parker (lesson 2), the ring (lesson 3), the reactor
  * (lesson 5) and a ring a core (lesson 7). */
