@@ -83,7 +83,7 @@ int echo_machine_init(struct echo_machine *machine, const struct echo_options *o
     err = notifier_init(&machine->wake);
     if (err < 0)
         goto fail_poller;
-    /* Level-triggered: an edge would be lost on a counter that is full (R8). */
+    /* Level-triggered: a notify that finds the counter full makes no edge (R8). */
     err = poller_add(&machine->poller, machine->wake.fd, POLLER_READABLE,
                      &machine->wake_watch);
     if (err < 0)

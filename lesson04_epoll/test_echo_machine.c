@@ -235,6 +235,19 @@ static void R3_a_reset_ends_a_parked_writer(void **state)
     assert_int_equal(machine.stats.broken, 1);
 }
 
+static void R3_a_hangup_alone_is_enough(void **state)
+{
+    (void)state;
+    const uint32_t alone[] = { POLLER_HUP, POLLER_ERR, POLLER_RDHUP };
+    start((struct echo_options){ 0 });
+    for (size_t i = 0; i < ARRAY_SIZE(alone); i++) {
+        struct echo_conn *conn;
+        close(local_client(&conn));
+        conn->watch.on_event(&conn->watch, alone[i]);
+        assert_int_equal(conn->state, ECHO_CLOSED);
+    }
+}
+
 /* A callback of the test's: closes `victim` in the middle of a batch, and opens a new
  * connection that gets its number. */
 struct saboteur {
@@ -291,6 +304,7 @@ static void R4_no_event_for_a_closed_connection_whose_dup_lives(void **state)
         fcntl(conn->fd, F_DUPFD_CLOEXEC, 0); /* as a forked child would hold it */
     echo_conn_close(conn);
     assert_int_equal(echo_machine_step(&machine, 0), 0); /* frees it */
+    assert_true(list_empty(&machine.dead));
     put(fd, "to whom?");
     assert_int_equal(echo_machine_step(&machine, 0), 0);
     close(held);
@@ -357,6 +371,11 @@ static void R5_without_even_a_reserve_accept_rests(void **state)
     /* Two whole rests lie between three tries, and a step of ten in them. */
     assert_true(clock_now() - begin >= 2 * ECHO_ACCEPT_PAUSE_MS * NS_PER_MS);
     assert_true(fault_count() <= 6);
+    /* However long the caller would sleep, the client in the backlog bounds it. */
+    int64_t patience = TEST_PATIENCE_S * (int64_t)NS_PER_S;
+    begin = clock_now();
+    assert_int_equal(echo_machine_step(&machine, patience), 0);
+    assert_true(clock_now() - begin < (uint64_t)patience);
     fault_disarm();
     expect_echo(fd, "patience");
     close(fd);
@@ -443,14 +462,16 @@ static void serves_on_its_own_thread_until_stopped(void **state)
     (void)state;
     pthread_t thread;
     int result = 1;
-    start((struct echo_options){ 0 });
+    static char text[2000];
+    memset(text, 't', sizeof text);
+    start((struct echo_options){ .read_max = 1, .turn = 3 });
     assert_int_equal(pthread_create(&thread, NULL, run_machine, &result), 0);
-    struct exchange x = { .fd = client(), .out = "hello", .size = 5 };
+    struct exchange x = { .fd = client(), .out = text, .size = sizeof text };
     WAIT_UNTIL(exchange(&x));
     echo_machine_stop(&machine);
     pthread_join(thread, NULL);
     assert_int_equal(result, 0);
-    assert_int_equal(x.back, 5);
+    assert_int_equal(x.back, sizeof text);
     assert_false(x.differs);
     close(x.fd);
 }
@@ -591,6 +612,7 @@ int main(void)
         TEST(a_talkative_peer_starves_nobody),
         TEST(R3_a_reset_ends_a_parked_reader),
         TEST(R3_a_reset_ends_a_parked_writer),
+        TEST(R3_a_hangup_alone_is_enough),
         TEST(R4_a_stale_event_reaches_neither_the_dead_nor_the_new),
         TEST(R4_no_event_for_a_closed_connection_whose_dup_lives),
         TEST(a_full_house_closes_the_oldest),
