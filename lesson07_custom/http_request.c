@@ -176,7 +176,7 @@ static struct http_error end_of_head(struct http_request *request, const char *h
         return (struct http_error){ 413, "the content is longer than the limit" };
     if (fields->has_coding)
         http_body_chunked(&request->body, request->limits->body);
-    else if (fields->content_length > 0)
+    else
         http_body_counted(&request->body, fields->content_length);
     request->path = slice_of(head, request->path_span);
     if (request->path.size == 0) /* http://host is http://host/ */

@@ -12,6 +12,11 @@
  *         (pipelined requests) before reading more.
  *     HTTP_ERROR: answer request.error, with HTTP_CLOSES, and close.
  *
+ * Look the answer up, drain the body, then answer. Whoever answers before the body has
+ * been read must close the connection afterwards (RFC 9112 section 9.3), since the
+ * client may still be sending it; that is also the way out for a client that expects
+ * 100-continue and gets a refusal instead.
+ *
  * Two kinds of "no". HTTP_ERROR: the bytes make no sense, so nobody knows where the
  * next request starts. `refusal`: the request is well framed but will not be served
  * (405, 501, 417); answer that status, and the connection may go on.
@@ -54,7 +59,7 @@ struct http_request {
     struct http_slice host;  /* from the target if that names it, else from Host */
     size_t head_size;        /* where the body, or the next request, starts */
     struct http_body body;
-    enum http_method method; /* also after HTTP_ERROR if the request line was read */
+    enum http_method method; /* also after HTTP_ERROR; UNKNOWN if it came too early */
     enum http_form form;
     unsigned minor;  /* the request is HTTP/1.minor; above 1 counts as 1 */
     int refusal;     /* 0, or the status with which to refuse a well-framed request */

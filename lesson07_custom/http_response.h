@@ -39,7 +39,7 @@ struct http_response {
 int http_response_head(const struct http_response *response, char *out,
                        size_t capacity);
 
-/* Head and body in one buffer; content_length is taken from `body_size`. */
+/* Head and a small body in one buffer; content_length is taken from `body_size`. */
 int http_response_whole(struct http_response response, const char *body,
                         size_t body_size, char *out, size_t capacity);
 
