@@ -246,7 +246,7 @@ static void an_unfinished_batch_goes_on(void **state)
     assert_ptr_equal(timer_wheel_pop(&wheel), &timers[0]);
     assert_true(timer_wheel_next(&wheel) == 1000); /* do not sleep yet */
     timer_wheel_insert(&wheel, &timers[0], 1001);
-    timer_wheel_advance(&wheel, 900); /* backwards: time stays */
+    timer_wheel_advance(&wheel, 50); /* backwards: time stays */
     assert_int_equal(pop_all(&wheel), 2);
     assert_true(timer_wheel_next(&wheel) == 1001);
 }

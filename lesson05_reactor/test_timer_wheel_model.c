@@ -62,15 +62,16 @@ static uint64_t dice(struct model *m, uint64_t sides)
 
 static uint64_t some_deadline(struct model *m)
 {
-    uint64_t distance = next_random(&m->seed) >> dice(m, 64);
-    switch (dice(m, 6)) {
+    uint64_t distance = next_random(&m->seed) >> (24 + dice(m, 40));
+    switch (dice(m, 12)) {
     case 0:
         return edges[dice(m, ARRAY_SIZE(edges))];
-    case 1: /* the same as another's */
+    case 1:
+    case 2: /* the same as another's */
         return m->timers[dice(m, MODEL_SIZE)].deadline;
-    case 2: /* around a power of two from here */
+    case 3: /* around a power of two from here */
         return clock_after(m->now, (UINT64_C(1) << dice(m, 64)) + dice(m, 3) - 1);
-    case 3:
+    case 4:
         return m->now - (m->now ? dice(m, 2) : 0);
     default:
         return clock_after(m->now, distance);
@@ -153,7 +154,7 @@ static void model_advance(struct model *m)
     uint64_t next = timer_wheel_next(&m->wheel);
     uint64_t now = next;
     if (dice(m, 3) == 0 || next == CLOCK_NEVER)
-        now = clock_after(m->now, next_random(&m->seed) >> (8 + dice(m, 56)));
+        now = clock_after(m->now, next_random(&m->seed) >> (24 + dice(m, 40)));
     else if (next > m->now)
         now = next - dice(m, 2);
     timer_wheel_advance(&m->wheel, now);

@@ -235,7 +235,9 @@ static void expire_slot(struct timer_wheel *wheel, struct place place, uint64_t 
 }
 
 /* Finds the timers that are due next, slot by slot until there are some: they come out
- * in order, and are popped while they are still in the cache. */
+ * in order, and are popped while they are still in the cache. When there are no more,
+ * time stands between two slots, so swept may catch up: new timers then get the narrow
+ * slots that their distance deserves. */
 static void sweep(struct timer_wheel *wheel)
 {
     while (list_empty(&wheel->due) && wheel->levels_in_use) {

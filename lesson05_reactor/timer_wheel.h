@@ -35,7 +35,9 @@
 #include "common/clock.h"
 #include "common/list.h"
 
-#define WHEEL_BITS 6 /* of a digit: 64 slots, so one word says which are occupied */
+/* Of a digit: 64 slots, so that one word says which are occupied. Measured beside 4, 5
+ * and 8 with bench_timers: 6 expires 1,000,000 timers fastest, insert is the same. */
+#define WHEEL_BITS 6
 #define WHEEL_SLOTS (1 << WHEEL_BITS)
 #define WHEEL_LEVELS ((64 + WHEEL_BITS - 1) / WHEEL_BITS)
 
@@ -50,8 +52,7 @@ struct wheel_slot {
     uint64_t earliest;  /* no timer here is earlier; exact unless the slot is stale */
 };
 
-/* Bit i of each word is about slots[i]; the last two count only where it is occupied.
- */
+/* Bit i of each word is about slots[i]; if that is empty, only `occupied` counts. */
 struct wheel_level {
     uint64_t occupied;
     uint64_t unordered; /* some timer is earlier than its predecessor in the list */
