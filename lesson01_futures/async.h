@@ -54,9 +54,15 @@ struct async {
 };
 _Static_assert(sizeof(struct async) == 24, "a frame's base is three words");
 
+/* A constructor names `.future` only. Of a union, C initialises the member that is named
+ * and leaves the other bytes as they were (clang does, gcc may from version 15 on): so
+ * the future stands in a struct with the rest of the base, which makes that zero. */
 #define ASYNC_FRAME                                                                    \
     union {                                                                            \
-        struct future future;                                                          \
+        struct {                                                                       \
+            struct future future;                                                      \
+            uint64_t zeroed_[2];                                                       \
+        };                                                                             \
         struct async async;                                                            \
     }
 
