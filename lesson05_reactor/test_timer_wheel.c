@@ -133,7 +133,7 @@ static void T2_a_virtual_clock_meets_each_deadline_exactly(void **state)
     assert_int_equal(popped, COUNT);
 }
 
-/* tokio#6866: a slot whose number is lower than that of now is not a slot of the past. */
+/* tokio#6866: a slot whose index is lower than that of now is not in the past. */
 static void T2_digits_that_wrap_are_not_late(void **state)
 {
     (void)state;

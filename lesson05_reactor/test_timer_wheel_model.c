@@ -1,5 +1,5 @@
-/* The timer wheel against a model of it: an array that is searched from end to end, under
- * random operations with deadlines that are chosen to hurt. */
+/* The timer wheel against a model of it: an array that is searched from end to end,
+ * under random operations with deadlines that are chosen to hurt. */
 #include "common/testing/testing.h"
 
 #include "lesson05_reactor/timer_wheel.h"
@@ -126,8 +126,8 @@ static struct model_timer *model_first(struct model *m)
     return first;
 }
 
-/* Pops at most `limit`; on the way some of the others are removed, some that were popped
- * are inserted again. */
+/* Pops at most `limit`. On the way some of the others are removed, and some that were
+ * popped are inserted again. */
 static void model_pop(struct model *m, uint64_t limit)
 {
     struct model_timer *expected;
