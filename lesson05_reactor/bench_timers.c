@@ -3,7 +3,7 @@
  *     bench_timers [number of timers, default 1000000]
  *
  * The wheel beside a binary heap (each timer knows its place in it, so that it can be
- * removed) and a sorted array as the floor: one qsort, which the rows "expire" pay, then
+ * removed) and a sorted array as the floor: one qsort, paid in the rows "expire", then
  * a walk. Each timer lies in a cache line of its own, as in the frame of a sleeping
  * future. Deadlines are random within a minute, from a fixed seed. */
 #include <inttypes.h>
