@@ -121,11 +121,9 @@ static int attempt_once(struct reactor *reactor, struct io_op *op)
     case IO_CONNECT:
         return connect_some(op);
     case IO_RECVFROM:
-        return converted(recvfrom(fd, op->datagram, op->length, 0,
-                                  op->with.address.name, op->with.address.size));
+        return converted(recvmsg(fd, io_packet_header(op), 0));
     case IO_SENDTO:
-        return converted(sendto(fd, op->datagram, op->length, MSG_NOSIGNAL,
-                                op->with.address.name, (socklen_t)op->moved));
+        return converted(sendmsg(fd, io_packet_header(op), MSG_NOSIGNAL));
     default:
         CHECK(false, "operation %d has no readiness", op->kind);
         return -ENOSYS;

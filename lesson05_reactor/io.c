@@ -32,6 +32,13 @@ static struct io_driver *current_driver(void)
     return services->driver;
 }
 
+static void report_name_size(struct io_op *op)
+{
+    struct io_packet *packet = container_of(op, struct io_packet, op);
+    if (packet->name_size)
+        *packet->name_size = packet->header.msg_namelen;
+}
+
 /* ---- the future */
 
 static enum poll_state io_poll(struct future *future, struct context *context)
@@ -50,8 +57,11 @@ static enum poll_state io_poll(struct future *future, struct context *context)
             io_count(&TLS(io_services_here)->stats->operations);
         state = op->driver->ops->start(op->driver, op, context);
     }
-    if (state == POLL_READY)
+    if (state == POLL_READY) {
         op->stage = IO_FINISHED;
+        if (op->kind == IO_RECVFROM && op->result >= 0)
+            report_name_size(op);
+    }
     return state;
 }
 
@@ -84,6 +94,9 @@ static void discard_lent(struct future *future)
 
 #define IO_OPS(label)                                                                  \
     .name = (label), .size = sizeof(struct io_op), .poll = io_poll, .cancel = io_cancel
+#define IO_PACKET_OPS(label)                                                           \
+    .name = (label), .size = sizeof(struct io_packet), .poll = io_poll,                \
+    .cancel = io_cancel
 
 static const struct future_ops ops_of_kind[] = {
     [IO_READ] = { IO_OPS("read") },
@@ -93,8 +106,8 @@ static const struct future_ops ops_of_kind[] = {
     [IO_SEND] = { IO_OPS("send") },
     [IO_ACCEPT] = { IO_OPS("accept"), .discard = discard_fd },
     [IO_CONNECT] = { IO_OPS("connect") },
-    [IO_RECVFROM] = { IO_OPS("recvfrom") },
-    [IO_SENDTO] = { IO_OPS("sendto") },
+    [IO_RECVFROM] = { IO_PACKET_OPS("recvfrom") },
+    [IO_SENDTO] = { IO_PACKET_OPS("sendto") },
     [IO_OPENAT] = { IO_OPS("openat"), .discard = discard_fd },
     [IO_FSYNC] = { IO_OPS("fsync") },
     [IO_CLOSE] = { IO_OPS("close") },
@@ -177,24 +190,41 @@ struct io_op io_connect(struct io_source *source, const struct sockaddr *name,
     return op;
 }
 
-struct io_op io_recvfrom(struct io_source *source, void *packet, size_t size,
-                         struct sockaddr *name, socklen_t *name_size)
+static struct io_packet make_packet(enum io_kind kind, struct io_source *source,
+                                    void *packet, size_t size)
 {
-    struct io_op op = make(IO_RECVFROM, source, size);
-    op.datagram = packet;
-    op.with.address.name = name;
-    op.with.address.size = name_size;
-    return op;
+    return (struct io_packet){ .op = make(kind, source, size), .bytes = packet };
 }
 
-struct io_op io_sendto(struct io_source *source, const void *packet, size_t size,
-                       const struct sockaddr *name, socklen_t name_size)
+struct io_packet io_recvfrom(struct io_source *source, void *packet, size_t size,
+                             struct sockaddr *name, socklen_t *name_size)
 {
-    struct io_op op = make(IO_SENDTO, source, size);
-    op.datagram = (void *)(uintptr_t)packet; /* only read through */
-    op.with.address.name = (struct sockaddr *)(uintptr_t)name;
-    op.moved = name_size; /* a packet is sent whole, so the field is free */
-    return op;
+    struct io_packet self = make_packet(IO_RECVFROM, source, packet, size);
+    self.name = name;
+    self.name_size = name_size;
+    return self;
+}
+
+struct io_packet io_sendto(struct io_source *source, const void *packet, size_t size,
+                           const struct sockaddr *name, socklen_t name_size)
+{
+    void *bytes = (void *)(uintptr_t)packet; /* only read through */
+    struct io_packet self = make_packet(IO_SENDTO, source, bytes, size);
+    self.name = (struct sockaddr *)(uintptr_t)name;
+    self.header.msg_namelen = name_size;
+    return self;
+}
+
+struct msghdr *io_packet_header(struct io_op *op)
+{
+    struct io_packet *self = container_of(op, struct io_packet, op);
+    self->vector = (struct iovec){ self->bytes, op->length };
+    self->header.msg_name = self->name;
+    if (self->name_size)
+        self->header.msg_namelen = *self->name_size;
+    self->header.msg_iov = &self->vector;
+    self->header.msg_iovlen = 1;
+    return &self->header;
 }
 
 struct io_op io_openat(int folder, const char *path, int flags, mode_t mode)

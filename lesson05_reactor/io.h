@@ -24,6 +24,7 @@
 
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "common/thread_local.h"
 #include "lesson02_wakers/completion.h"
@@ -78,7 +79,7 @@ struct io_op {
             uint64_t offset; /* IO_NO_OFFSET: where the stream is */
         } bytes;
         struct {
-            struct sockaddr *name; /* borrows; may be NULL for accept and recvfrom */
+            struct sockaddr *name; /* borrows; may be NULL for accept */
             socklen_t *size;       /* borrows; in: room, out: size */
         } address;
         struct {
@@ -88,8 +89,7 @@ struct io_op {
             mode_t mode;
         } open;
     } with;
-    void *datagram;     /* borrows; IO_RECVFROM, IO_SENDTO: the packet */
-    uint32_t length;    /* of the buffer or packet */
+    uint32_t length;    /* of the buffer; of the name for connect */
     uint32_t moved;     /* IO_WRITE, IO_SEND: bytes so far */
     int32_t result;     /* output */
     uint8_t kind;       /* enum io_kind */
@@ -100,10 +100,25 @@ struct io_op {
         struct ring_op ring;    /* ring driver */
         struct offload_job job; /* epoll driver, for what epoll cannot do */
     } via;
+    bool cancel_waits;  /* the driver could not pass the cancel on yet */
     struct io_op *next; /* borrows; the driver's queues */
 };
 
 #define IO_NO_OFFSET UINT64_MAX
+
+/* recvfrom and sendto: an operation with the header that the kernel wants for a packet.
+ * The header is filled by the first poll, for until then the struct may move (F1). */
+struct io_packet {
+    union {
+        struct future future;
+        struct io_op op; /* op.result: the output */
+    };
+    void *bytes;           /* borrows */
+    struct sockaddr *name; /* borrows; may be NULL */
+    socklen_t *name_size;  /* borrows; recvfrom: in: room, out: size. NULL for sendto */
+    struct iovec vector;
+    struct msghdr header;
+};
 
 /* ---- operations (constructors; nothing happens until they are awaited) */
 
@@ -129,10 +144,10 @@ struct io_op io_accept(struct io_source *listener, struct sockaddr *name,
                        socklen_t *size);
 struct io_op io_connect(struct io_source *source, const struct sockaddr *name,
                         socklen_t size);
-struct io_op io_recvfrom(struct io_source *source, void *packet, size_t size,
-                         struct sockaddr *name, socklen_t *name_size);
-struct io_op io_sendto(struct io_source *source, const void *packet, size_t size,
-                       const struct sockaddr *name, socklen_t name_size);
+struct io_packet io_recvfrom(struct io_source *source, void *packet, size_t size,
+                             struct sockaddr *name, socklen_t *name_size);
+struct io_packet io_sendto(struct io_source *source, const void *packet, size_t size,
+                           const struct sockaddr *name, socklen_t name_size);
 /* result: a descriptor, which you own. `folder`: AT_FDCWD or a directory. */
 struct io_op io_openat(int folder, const char *path, int flags, mode_t mode);
 struct io_op io_fsync(struct io_source *source);
@@ -155,6 +170,9 @@ int io_detach(struct io_source *source);
 void io_close_now(struct io_source *source);
 
 /* ---- drivers */
+
+/* For a driver, when it starts a packet operation: fills the header. */
+struct msghdr *io_packet_header(struct io_op *op);
 
 struct io_driver_ops {
     const char *name; /* static: "epoll", "io_uring" */

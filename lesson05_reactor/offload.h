@@ -18,6 +18,7 @@ struct offload_job {
     void (*run)(
         struct offload_job *job); /* on a thread that may block; the job's memory
                                              may be gone when it returns */
+    struct offload *offload;      /* borrows; set by the submitter, for its withdraw */
     struct offload_job *next;     /* borrows; the pool's queue */
 };
 

@@ -277,7 +277,7 @@ static enum poll_state start_blocking(struct io_op *op, struct context *context)
     }
     completion_arm(&op->completion, context);
     op->via.job.run = run_job;
-    op->datagram = offload; /* for a cancel; no file operation has a packet */
+    op->via.job.offload = offload;
     int err = offload->ops->submit(offload, &op->via.job);
     if (err == 0)
         return POLL_PENDING;
@@ -288,9 +288,9 @@ static enum poll_state start_blocking(struct io_op *op, struct context *context)
 
 static enum poll_state poll_blocking(struct io_op *op, struct context *context)
 {
-    struct offload *offload = op->datagram;
     if (op->cancelled && !op->driver_use) {
         op->driver_use = 1; /* one try: once a thread runs it, it can only be awaited */
+        struct offload *offload = op->via.job.offload;
         if (offload->ops->withdraw(offload, &op->via.job)) {
             completion_disarm(&op->completion);
             op->result = -ECANCELED;

@@ -1,0 +1,400 @@
+/* ring_driver: submit, sleep, reap - and the way in and out.
+ *
+ * The parker is where it all meets: park submits what the tasks queued since the last
+ * park, sleeps until there is a completion, an unpark or a deadline, and delivers. So
+ * the system calls of many operations are one.
+ *
+ * Shared between threads, the submission has to be thought through: a worker that queues
+ * an operation while the only submitter sleeps must submit it itself. Invariant: PARKED
+ * is set before the parker's last submit, and a worker looks for PARKED after it queued,
+ * both under the SQ lock; so either that submit takes the operation, or the worker sees
+ * PARKED. */
+#include "lesson05_reactor/ring_driver.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lesson05_reactor/ring_source.h"
+
+enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
+
+#define DEFAULT_ENTRIES 256
+#define DEFAULT_LENT_SIZE 2048
+#define DEFAULT_LENT_BUFFERS 1024
+#define REAP_BATCH 64
+
+/* ---- the two sides */
+
+void ring_driver_sq_begin(struct ring_driver *self)
+{
+    if (self->shared)
+        pthread_mutex_lock(&self->sq_lock);
+}
+
+void ring_driver_sq_end(struct ring_driver *self)
+{
+    if (!self->shared)
+        return;
+    /* acquire: pairs with the swap in fall_asleep; ordered with it by the lock */
+    if (atomic_load_explicit(&self->token, memory_order_acquire) == PARKED)
+        ring_submit(&self->ring); /* an error: still queued (C7), the parker retries */
+    pthread_mutex_unlock(&self->sq_lock);
+}
+
+/* Delivers what has completed; the callbacks run without a lock. */
+static void reap(struct ring_driver *self)
+{
+    if (!self->shared) {
+        ring_reap(&self->ring);
+        return;
+    }
+    struct ring_completion batch[REAP_BATCH];
+    unsigned taken;
+    do {
+        pthread_mutex_lock(&self->cq_lock);
+        taken = ring_take(&self->ring, batch, REAP_BATCH);
+        pthread_mutex_unlock(&self->cq_lock);
+        for (unsigned i = 0; i < taken; i++)
+            ring_op_deliver(&batch[i]);
+    } while (taken == REAP_BATCH);
+}
+
+static void pass_cancel_on(struct ring_driver *self, struct io_op *op);
+
+/* What the full ring did not take. Inside the brackets. */
+static void retry_backlog(struct ring_driver *self)
+{
+    struct io_op *cancel = self->cancels;
+    self->cancels = NULL;
+    while (cancel) {
+        struct io_op *next = cancel->next;
+        pass_cancel_on(self, cancel);
+        cancel = next;
+    }
+    struct io_op *op = self->backlog;
+    self->backlog = NULL;
+    while (op) {
+        struct io_op *next = op->next;
+        ring_op_submit(self, op); /* or back into the backlog, in order */
+        op = next;
+    }
+}
+
+/* ---- parker_ops */
+
+static void on_kick(struct ring_op *op, int result, unsigned flags)
+{
+    struct ring_driver *self = container_of(op, struct ring_driver, kick);
+    (void)flags;
+    self->kick_armed = false;
+    if (result > 0)
+        notifier_drain(&self->notifier);
+}
+
+/* Inside the brackets. False: the ring takes nothing now, so nobody could kick us. */
+static bool arm_kick(struct ring_driver *self)
+{
+    if (self->kick_armed)
+        return true;
+    struct io_uring_sqe *sqe = ring_get_sqe(&self->ring);
+    if (!sqe)
+        return false;
+    io_uring_prep_poll_add(sqe, self->notifier.fd, POLLIN);
+    self->kick = (struct ring_op){ .complete = on_kick };
+    ring_op_attach(sqe, &self->kick);
+    self->kick_armed = true;
+    return true;
+}
+
+/* May we sleep? Takes a token that is there. */
+static bool fall_asleep(struct ring_driver *self)
+{
+    unsigned seen = EMPTY;
+    if (self->backlog || self->cancels || !arm_kick(self))
+        return false;
+    /* acquire: pairs with the release in unpark; release: with the load in sq_end */
+    if (atomic_compare_exchange_strong_explicit(
+            &self->token, &seen, PARKED, memory_order_acq_rel, memory_order_acquire))
+        return true;
+    atomic_exchange_explicit(&self->token, EMPTY, memory_order_acquire);
+    return false;
+}
+
+static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns)
+{
+    bool parked;
+    ring_driver_sq_begin(self);
+    retry_backlog(self);
+    parked = timeout_ns != 0 && fall_asleep(self);
+    int64_t sleep = parked ? timers_sleep_for(&self->timers, timeout_ns) : 0;
+    int err;
+    if (self->shared) {
+        err = ring_submit(&self->ring);
+        ring_driver_sq_end(self);
+        if (err == 0 && sleep != 0)
+            err = ring_sleep(&self->ring, sleep);
+    } else {
+        err = ring_wait(&self->ring, sleep);
+    }
+    if (parked) /* acquire: pairs with the release in unpark */
+        atomic_exchange_explicit(&self->token, EMPTY, memory_order_acquire);
+    return err == -EAGAIN || err == -EBUSY ? 0 : err; /* still queued: next time (C7) */
+}
+
+static int ring_driver_park(struct parker *parker, int64_t timeout_ns)
+{
+    struct ring_driver *self = container_of(parker, struct ring_driver, parker);
+    uint64_t before = atomic_load_explicit(&self->ring.enters, memory_order_relaxed);
+    int err = submit_and_sleep(self, timeout_ns);
+    reap(self);
+    timers_fire(&self->timers);
+    uint64_t enters =
+        atomic_load_explicit(&self->ring.enters, memory_order_relaxed) - before;
+    while (enters-- > 0)
+        io_count_syscall();
+    return err;
+}
+
+static void ring_driver_unpark(struct parker *parker)
+{
+    struct ring_driver *self = container_of(parker, struct ring_driver, parker);
+    /* release: pairs with the acquires above; a swap, so that merged unparks all publish */
+    if (atomic_exchange_explicit(&self->token, TOKEN, memory_order_release) == PARKED)
+        notifier_notify(&self->notifier);
+}
+
+static const struct parker_ops ring_driver_parker_ops = {
+    .name = "io_uring",
+    .park = ring_driver_park,
+    .unpark = ring_driver_unpark,
+};
+
+/* ---- io_driver_ops */
+
+static int ring_driver_attach(struct io_driver *driver, int fd, enum io_type type,
+                              struct io_source **out)
+{
+    struct ring_driver *self = ring_driver_of(driver);
+    struct io_source *base = source_pool_take(&self->sources, driver, fd, type);
+    if (!base)
+        return -ENOMEM;
+    struct ring_source *source = ring_source_of(base);
+    atomic_store_explicit(&source->in_flight, 0, memory_order_relaxed);
+    ring_lent_reset(source);
+    *out = base;
+    return 0;
+}
+
+static void check_idle(const struct ring_source *source)
+{
+    CHECK(atomic_load_explicit(&source->in_flight, memory_order_relaxed) == 0,
+          "fd %d is closed or detached while an operation is in flight on it",
+          source->base.fd);
+}
+
+static int ring_driver_detach(struct io_driver *driver, struct io_source *base)
+{
+    struct ring_driver *self = ring_driver_of(driver);
+    struct ring_source *source = ring_source_of(base);
+    int fd = base->fd;
+    check_idle(source);
+    if (ring_lent_stop(self, source)) {
+        ring_lent_drop_segments(self, source);
+        source_pool_give_back(&self->sources, base);
+    } else {
+        source->orphan = true; /* the memory stays until the last completion (C4) */
+    }
+    return fd;
+}
+
+/* Close is an operation of its own: the multishot receive first, then the descriptor. */
+static enum poll_state start_close(struct ring_driver *self, struct io_op *op)
+{
+    struct ring_source *source = ring_source_of(op->source);
+    check_idle(source);
+    op->length = (uint32_t)op->source->fd;
+    op->source = NULL;
+    if (!ring_lent_stop(self, source)) {
+        source->closer = op;
+        return POLL_PENDING;
+    }
+    ring_lent_drop_segments(self, source);
+    source_pool_give_back(&self->sources, &source->base);
+    ring_driver_sq_begin(self);
+    ring_op_submit(self, op);
+    ring_driver_sq_end(self);
+    return POLL_PENDING;
+}
+
+static enum poll_state ring_driver_start(struct io_driver *driver, struct io_op *op,
+                                         struct context *context)
+{
+    struct ring_driver *self = ring_driver_of(driver);
+    if (op->kind == IO_RECV_LENT)
+        return ring_lent_start(self, op, context);
+    completion_arm(&op->completion, context);
+    if (op->kind == IO_CLOSE)
+        return start_close(self, op);
+    if (op->source)
+        atomic_fetch_add_explicit(&ring_source_of(op->source)->in_flight, 1,
+                                  memory_order_relaxed);
+    if (op->kind == IO_RECV)
+        op->with.bytes.offset = IO_NO_OFFSET;
+    ring_driver_sq_begin(self);
+    ring_op_submit(self, op);
+    ring_driver_sq_end(self);
+    return POLL_PENDING;
+}
+
+static enum poll_state ring_driver_poll(struct io_driver *driver, struct io_op *op,
+                                        struct context *context)
+{
+    (void)driver;
+    if (op->cancelled && op->kind == IO_RECV_LENT && ring_lent_withdraw(op))
+        return POLL_READY;
+    return completion_poll(&op->completion, context) ? POLL_READY : POLL_PENDING;
+}
+
+/* Inside the brackets. */
+static void pass_cancel_on(struct ring_driver *self, struct io_op *op)
+{
+    op->cancel_waits = ring_cancel(&self->ring, &op->via.ring) < 0;
+    if (!op->cancel_waits)
+        return; /* a request: C1, C2, C17 */
+    op->next = self->cancels;
+    self->cancels = op;
+}
+
+static void ring_driver_cancel(struct io_driver *driver, struct io_op *op)
+{
+    struct ring_driver *self = ring_driver_of(driver);
+    bool never_started;
+    if (op->kind == IO_RECV_LENT && op->source &&
+        ring_source_of(op->source)->receiver == op)
+        return; /* the poll that follows withdraws it */
+    ring_driver_sq_begin(self);
+    never_started = ring_op_unlist(&self->backlog, op);
+    if (!never_started)
+        pass_cancel_on(self, op);
+    ring_driver_sq_end(self);
+    if (never_started)
+        ring_op_completed(&op->via.ring, -ECANCELED, 0);
+}
+
+static void ring_driver_give_back(struct io_driver *driver, struct io_op *op)
+{
+    ring_lent_give_back(ring_driver_of(driver), op->with.bytes.buffer);
+}
+
+static const struct io_driver_ops ring_driver_ops = {
+    .name = "io_uring",
+    .attach = ring_driver_attach,
+    .detach = ring_driver_detach,
+    .start = ring_driver_start,
+    .poll = ring_driver_poll,
+    .cancel = ring_driver_cancel,
+    .give_back = ring_driver_give_back,
+};
+
+/* ---- life */
+
+/* The buffer group is a bonus: without it recv_lent receives plainly. */
+static int init_group(struct ring_driver *self, const struct ring_driver_config *config)
+{
+    unsigned count = config->lent_buffers ? config->lent_buffers : DEFAULT_LENT_BUFFERS;
+    unsigned size = (unsigned)self->lent.size;
+    if (self->shared ||
+        ring_buffers_init(&self->group, &self->ring, 0, count, size) < 0)
+        return 0;
+    self->segments = calloc(count, sizeof *self->segments);
+    if (!self->segments) {
+        ring_buffers_finish(&self->group);
+        return -ENOMEM;
+    }
+    self->group_works = true;
+    return 0;
+}
+
+static int init_ring(struct ring_driver *self, const struct ring_driver_config *config)
+{
+    struct ring_config ring = {
+        .entries = config->entries ? config->entries : DEFAULT_ENTRIES,
+        .cq_entries = config->cq_entries,
+        .mode = self->shared ? RING_SHARED : RING_SINGLE,
+        .sqpoll = config->sqpoll,
+        .sqpoll_idle_ms = config->sqpoll_idle_ms,
+    };
+    if (!ring.cq_entries)
+        ring.cq_entries = ring.entries * 16;
+    return ring_init(&self->ring, &ring);
+}
+
+int ring_driver_init(struct ring_driver *driver,
+                     const struct ring_driver_config *config)
+{
+    *driver = (struct ring_driver){
+        .driver = { &ring_driver_ops },
+        .parker = { &ring_driver_parker_ops },
+        .shared = config->shared,
+    };
+    size_t lent_size = config->lent_size ? config->lent_size : DEFAULT_LENT_SIZE;
+    int err =
+        timers_init(&driver->timers, config->shared, config->clock, &driver->parker);
+    if (err < 0)
+        return err;
+    err = source_pool_init(&driver->sources, sizeof(struct ring_source));
+    if (err < 0)
+        goto fail_sources;
+    err = lent_pool_init(&driver->lent, lent_size, config->shared);
+    if (err < 0)
+        goto fail_lent;
+    err = notifier_init(&driver->notifier);
+    if (err < 0)
+        goto fail_notifier;
+    err = -pthread_mutex_init(&driver->sq_lock, NULL);
+    if (err < 0)
+        goto fail_sq_lock;
+    err = -pthread_mutex_init(&driver->cq_lock, NULL);
+    if (err < 0)
+        goto fail_cq_lock;
+    err = init_ring(driver, config);
+    if (err < 0)
+        goto fail_ring;
+    err = init_group(driver, config);
+    if (err == 0)
+        return 0;
+    ring_finish(&driver->ring);
+fail_ring:
+    pthread_mutex_destroy(&driver->cq_lock);
+fail_cq_lock:
+    pthread_mutex_destroy(&driver->sq_lock);
+fail_sq_lock:
+    notifier_finish(&driver->notifier);
+fail_notifier:
+    lent_pool_finish(&driver->lent);
+fail_lent:
+    source_pool_finish(&driver->sources);
+fail_sources:
+    timers_finish(&driver->timers);
+    driver->driver.ops = NULL;
+    return err;
+}
+
+void ring_driver_finish(struct ring_driver *driver)
+{
+    if (!driver || !driver->driver.ops)
+        return;
+    ring_drain(&driver->ring); /* our own: the kick, multishots of orphans */
+    ring_buffers_finish(&driver->group);
+    free(driver->segments);
+    ring_finish(&driver->ring);
+    pthread_mutex_destroy(&driver->cq_lock);
+    pthread_mutex_destroy(&driver->sq_lock);
+    notifier_finish(&driver->notifier);
+    lent_pool_finish(&driver->lent);
+    source_pool_finish(&driver->sources);
+    timers_finish(&driver->timers);
+    driver->driver.ops = NULL;
+}

@@ -1,0 +1,78 @@
+/* ring_driver: io_uring as an I/O driver, and as a parker.
+ *
+ * An operation is written down as an SQE, with the address of its ring_op as user_data;
+ * the completion stores the result in the frame that awaits it, and wakes. Nothing is
+ * ever "ready": the kernel waits for us, also for files.
+ *
+ * Two forms:
+ *   - a ring a thread (config.shared false): SINGLE_ISSUER and DEFER_TASKRUN, no lock.
+ *     recv_lent is one multishot receive a connection, into buffers that the kernel
+ *     picks from a group (ring_lent.c).
+ *   - one ring for several threads (shared true): SQ and CQ each under a lock; whoever
+ *     parks reaps for all. A ring a worker would strand completions behind a worker that
+ *     is busy (RULES S9).
+ *
+ * Ownership: owns ring, sources, timers, buffers. Threads: not shared: init, park, polls
+ * and finish on one thread. Shared: polls and unpark from any thread that outlives its
+ * operations (RULES C16), park from one at a time. */
+#ifndef LESSON05_RING_DRIVER_H
+#define LESSON05_RING_DRIVER_H
+
+#include <pthread.h>
+
+#include "common/notifier.h"
+#include "lesson02_wakers/parker.h"
+#include "lesson03_iouring/ring.h"
+#include "lesson03_iouring/ring_buffers.h"
+#include "lesson05_reactor/io.h"
+#include "lesson05_reactor/lent_pool.h"
+#include "lesson05_reactor/source_pool.h"
+#include "lesson05_reactor/timers.h"
+
+struct ring_driver_config {
+    bool shared;
+    unsigned entries;    /* of the SQ; 0: 256 */
+    unsigned cq_entries; /* 0: 16 times the SQ's */
+    bool sqpoll;         /* a kernel thread submits */
+    unsigned sqpoll_idle_ms;
+    unsigned lent_buffers;       /* in the group, a power of two; 0: 1024 */
+    unsigned lent_size;          /* bytes; 0: 2048 */
+    struct virtual_clock *clock; /* borrows; NULL: real time */
+};
+
+struct ring_driver {
+    struct io_driver driver;
+    struct parker parker;
+    struct timers timers;
+    bool shared;
+    bool group_works; /* the kernel has buffer rings, and we are not shared */
+    /* any thread, atomic */
+    _Atomic unsigned token; /* as thread_parker: EMPTY, TOKEN, PARKED */
+    /* locked inside */
+    struct source_pool sources;
+    struct lent_pool lent;
+    struct notifier notifier;
+    /* whoever parks */
+    bool kick_armed;
+    struct ring_op kick; /* the watch on the notifier */
+    /* guarded by sq_lock when shared */
+    pthread_mutex_t sq_lock;
+    struct ring ring; /* its CQ side: guarded by cq_lock when shared */
+    struct io_op
+        *backlog; /* borrows: started, but the SQ took nothing; linked by next */
+    struct io_op *cancels; /* borrows: in flight, and their cancel found no room */
+    pthread_mutex_t cq_lock;
+    /* not shared only: the buffer group */
+    struct ring_buffers group;
+    struct lent_segment *segments; /* owns: one for each buffer of the group */
+};
+
+/* 0, or why io_uring is refused (ring_explain in lesson 3 puts it in a sentence). */
+int ring_driver_init(struct ring_driver *driver,
+                     const struct ring_driver_config *config);
+
+/* Every source must be closed and every lent buffer given back (CHECK). Cancels and
+ * awaits what is still in flight of its own. Accepts NULL and zeroed. */
+void ring_driver_finish(struct ring_driver *driver);
+
+#endif

@@ -1,0 +1,223 @@
+/* ring_lent: one multishot receive a connection, into buffers that the kernel picks.
+ *
+ * Problem: a receive that is armed needs a buffer, and ten thousand idle connections
+ * would need ten thousand. And a receive for every request is an SQE for every request.
+ * Idea: one multishot receive stays armed; when data comes, the kernel takes a buffer of
+ * the group, and the completion says which. Data may come faster than it is asked for:
+ * the buffers of a connection form a queue, linked by buffer id, which costs no
+ * allocation.
+ *
+ * Two limits keep one connection from taking everything. A connection with WAITING_MAX
+ * buffers in its queue loses its multishot receive until it asks again. And when the
+ * group is empty (-ENOBUFS), whoever waits gets a plain receive into a buffer of its own
+ * (C10), so that a slow reader elsewhere cannot starve it.
+ *
+ * Invariant: the multishot op is the kernel's while `armed`; the source is not given
+ * back before (C1, C4). */
+#include <errno.h>
+#include <unistd.h>
+
+#include "lesson05_reactor/ring_source.h"
+
+#define WAITING_MAX 16
+
+void ring_lent_reset(struct ring_source *source)
+{
+    source->armed = false;
+    source->stopping = false;
+    source->ended = false;
+    source->orphan = false;
+    source->orphan_close = false;
+    source->head = NO_SEGMENT;
+    source->tail = NO_SEGMENT;
+    source->waiting = 0;
+    source->end = 0;
+    source->receiver = NULL;
+    source->closer = NULL;
+}
+
+static void push_segment(struct ring_driver *self, struct ring_source *source,
+                         uint16_t id, int size)
+{
+    self->segments[id] = (struct lent_segment){ NO_SEGMENT, (uint16_t)size };
+    if (source->head == NO_SEGMENT)
+        source->head = id;
+    else
+        self->segments[source->tail].next = id;
+    source->tail = id;
+    source->waiting++;
+}
+
+static uint16_t pop_segment(struct ring_driver *self, struct ring_source *source)
+{
+    uint16_t id = source->head;
+    source->head = self->segments[id].next;
+    source->waiting--;
+    return id;
+}
+
+/* Gives the operation what is there: true when it has its result. */
+static bool take(struct ring_driver *self, struct ring_source *source, struct io_op *op)
+{
+    if (source->head != NO_SEGMENT) {
+        uint16_t id = pop_segment(self, source);
+        op->with.bytes.buffer = ring_buffers_at(&self->group, id);
+        op->result = self->segments[id].size;
+        return true;
+    }
+    if (source->ended)
+        op->result = source->end;
+    return source->ended;
+}
+
+static void on_multishot(struct ring_op *ring_op, int result, unsigned flags);
+
+/* Arms the multishot receive; false when the ring takes nothing now. */
+static bool arm(struct ring_driver *self, struct ring_source *source)
+{
+    struct io_uring_sqe *sqe = ring_get_sqe(&self->ring);
+    if (!sqe)
+        return false;
+    io_uring_prep_recv_multishot(sqe, source->base.fd, NULL, 0, 0);
+    ring_buffers_select(&self->group, sqe);
+    source->multishot = (struct ring_op){ .complete = on_multishot,
+                                          .target = &self->group,
+                                          .fills = RING_FILLS_PROVIDED };
+    ring_op_attach(sqe, &source->multishot);
+    source->armed = true;
+    source->stopping = false;
+    return true;
+}
+
+/* A plain receive into a buffer of its own. */
+static void receive_plainly(struct ring_driver *self, struct io_op *op)
+{
+    void *buffer = lent_pool_lend(&self->lent);
+    if (!buffer) {
+        ring_op_finish(op, -ENOBUFS);
+        return;
+    }
+    op->with.bytes.buffer = buffer;
+    op->with.bytes.offset = IO_NO_OFFSET;
+    op->length = (uint32_t)self->lent.size;
+    ring_driver_sq_begin(self);
+    ring_op_submit(self, op);
+    ring_driver_sq_end(self);
+}
+
+/* The last completion of the multishot receive of a source that is on its way out. */
+static void multishot_over(struct ring_driver *self, struct ring_source *source)
+{
+    if (source->closer) {
+        struct io_op *op = source->closer;
+        source->closer = NULL;
+        ring_lent_drop_segments(self, source);
+        source_pool_give_back(&self->sources, &source->base);
+        ring_op_submit(self, op);
+    } else if (source->orphan) {
+        int fd = source->base.fd;
+        bool close_it = source->orphan_close;
+        ring_lent_drop_segments(self, source);
+        source_pool_give_back(&self->sources, &source->base);
+        if (close_it)
+            close(fd);
+    }
+}
+
+/* Somebody waits, and the multishot receive has ended without a result for it. */
+static void go_on(struct ring_driver *self, struct ring_source *source, int why)
+{
+    struct io_op *op = source->receiver;
+    if (why != -ENOBUFS && arm(self, source))
+        return;
+    source->receiver = NULL;
+    receive_plainly(self, op);
+}
+
+static void on_multishot(struct ring_op *ring_op, int result, unsigned flags)
+{
+    struct ring_source *source = container_of(ring_op, struct ring_source, multishot);
+    struct ring_driver *self = ring_driver_of(source->base.driver);
+    bool harmless = result == -ENOBUFS || result == -ECANCELED || result == -EINTR;
+    if (!(flags & IORING_CQE_F_MORE))
+        source->armed = false;
+    if (result > 0)
+        push_segment(self, source, (uint16_t)ring_buffers_id(flags), result);
+    else if (!harmless) {
+        source->ended = true;
+        source->end = result;
+    }
+    struct io_op *op = source->receiver;
+    if (op && take(self, source, op)) {
+        source->receiver = NULL;
+        ring_op_finish(op, op->result);
+    }
+    if (source->waiting >= WAITING_MAX)
+        ring_lent_stop(self, source);
+    if (source->armed)
+        return;
+    if (source->receiver)
+        go_on(self, source, result);
+    else
+        multishot_over(self, source);
+}
+
+enum poll_state ring_lent_start(struct ring_driver *self, struct io_op *op,
+                                struct context *context)
+{
+    struct ring_source *source = ring_source_of(op->source);
+    if (source->receiver) {
+        op->result = -EBUSY;
+        return POLL_READY;
+    }
+    if (self->group_works && take(self, source, op))
+        return POLL_READY;
+    completion_arm(&op->completion, context);
+    atomic_fetch_add_explicit(&source->in_flight, 1, memory_order_relaxed);
+    if (!self->group_works) {
+        receive_plainly(self, op);
+        return POLL_PENDING;
+    }
+    source->receiver = op;
+    if (!source->armed && !arm(self, source)) {
+        source->receiver = NULL;
+        receive_plainly(self, op);
+    }
+    return POLL_PENDING;
+}
+
+bool ring_lent_withdraw(struct io_op *op)
+{
+    struct ring_source *source = ring_source_of(op->source);
+    if (source->receiver != op)
+        return false;
+    source->receiver = NULL; /* the multishot goes on: what it brings is not lost */
+    atomic_fetch_sub_explicit(&source->in_flight, 1, memory_order_relaxed);
+    completion_disarm(&op->completion);
+    op->result = -ECANCELED;
+    return true;
+}
+
+bool ring_lent_stop(struct ring_driver *self, struct ring_source *source)
+{
+    if (source->armed && !source->stopping)
+        source->stopping = ring_cancel(&self->ring, &source->multishot) == 0;
+    return !source->armed;
+}
+
+void ring_lent_drop_segments(struct ring_driver *self, struct ring_source *source)
+{
+    while (source->head != NO_SEGMENT)
+        ring_buffers_recycle(&self->group, pop_segment(self, source));
+}
+
+void ring_lent_give_back(struct ring_driver *self, void *buffer)
+{
+    uintptr_t first = (uintptr_t)self->group.memory;
+    size_t bytes = (size_t)self->group.count * self->group.size;
+    if ((uintptr_t)buffer - first < bytes)
+        ring_buffers_recycle(
+            &self->group, (unsigned)(((uintptr_t)buffer - first) / self->group.size));
+    else
+        lent_pool_give_back(&self->lent, buffer);
+}

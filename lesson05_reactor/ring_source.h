@@ -1,0 +1,76 @@
+/* ring_source: what the ring driver knows about one descriptor, and the parts of the
+ * driver that its files share. For ring_driver.c, ring_ops.c and ring_lent.c only. */
+#ifndef LESSON05_RING_SOURCE_H
+#define LESSON05_RING_SOURCE_H
+
+#include "lesson05_reactor/ring_driver.h"
+
+#define NO_SEGMENT UINT16_MAX
+
+/* What arrived in one buffer of the group, and was not asked for yet. */
+struct lent_segment {
+    uint16_t next; /* buffer id, NO_SEGMENT at the end */
+    uint16_t size;
+};
+
+struct ring_source {
+    struct io_source base;
+    _Atomic int in_flight; /* operations; 0 when the source is closed (CHECK) */
+    /* not shared only: the multishot receive behind recv_lent */
+    struct ring_op multishot;
+    bool armed;             /* it is in flight */
+    bool stopping;          /* and its cancel was sent */
+    bool ended;             /* the stream is over; `end` says how */
+    bool orphan;            /* detached while armed: its last completion ends it */
+    bool orphan_close;      /* and closes the descriptor */
+    uint16_t head, tail;    /* segments that wait, by buffer id */
+    uint16_t waiting;       /* how many */
+    int end;                /* 0 or negative errno */
+    struct io_op *receiver; /* borrows: the recv_lent that waits */
+    struct io_op *closer;   /* borrows: the close that waits for the last completion */
+};
+
+static inline struct ring_driver *ring_driver_of(struct io_driver *driver)
+{
+    return container_of(driver, struct ring_driver, driver);
+}
+
+static inline struct ring_source *ring_source_of(struct io_source *source)
+{
+    return container_of(source, struct ring_source, base);
+}
+
+/* Brackets around everything on the SQ side. end also submits when the thread that would
+ * do so is asleep. */
+void ring_driver_sq_begin(struct ring_driver *driver);
+void ring_driver_sq_end(struct ring_driver *driver);
+
+/* Puts the operation (or the rest of it) on the ring, or into the backlog. Inside the
+ * brackets. */
+void ring_op_submit(struct ring_driver *driver, struct io_op *op);
+
+/* Takes an operation out of one of the driver's lists. Inside the brackets. */
+bool ring_op_unlist(struct io_op **list, struct io_op *op);
+
+/* Writes the SQE for an operation. */
+void ring_op_prepare(struct io_op *op, struct io_uring_sqe *sqe);
+
+/* The completion of an operation. */
+void ring_op_completed(struct ring_op *ring_op, int result, unsigned flags);
+
+/* Gives the operation its result and wakes its task. */
+void ring_op_finish(struct io_op *op, int result);
+
+/* ---- ring_lent.c */
+enum poll_state ring_lent_start(struct ring_driver *driver, struct io_op *op,
+                                struct context *context);
+/* The cancelled recv_lent stops waiting; false: it waits for a completion of its own. */
+bool ring_lent_withdraw(struct io_op *op);
+void ring_lent_reset(struct ring_source *source);
+/* Stops the multishot receive; true when there is none (any more). */
+bool ring_lent_stop(struct ring_driver *driver, struct ring_source *source);
+/* Gives back what arrived and was not asked for. */
+void ring_lent_drop_segments(struct ring_driver *driver, struct ring_source *source);
+void ring_lent_give_back(struct ring_driver *driver, void *buffer);
+
+#endif
