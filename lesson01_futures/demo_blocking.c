@@ -15,6 +15,15 @@
 
 #define PARKED_THREADS 200
 
+/* What the story claims must have happened; else the demo fails. */
+static void claim(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    say("this did not happen: %s", what);
+    exit(1);
+}
+
 static void wait_ms(unsigned ms)
 {
     struct timespec time = { .tv_nsec = (long)(ms * NS_PER_MS) };
@@ -29,6 +38,7 @@ static void one_after_the_other(void)
         wait_ms(100 * i);
     uint64_t took = (clock_now() - began) / NS_PER_MS;
     say("all done after %llu ms", (unsigned long long)took);
+    claim(took >= 600, "the waits were waited for one by one");
     say_look("the sum. While it sleeps in one wait it cannot even begin the next.");
 }
 
@@ -70,8 +80,9 @@ static void a_thread_for_each(void)
     static pthread_t threads[PARKED_THREADS];
     say_step("A thread for each wait: what %d of them hold while they wait",
              PARKED_THREADS);
-    pthread_barrier_init(&all_here, NULL, PARKED_THREADS + 1);
-    pthread_barrier_init(&go_home, NULL, PARKED_THREADS + 1);
+    claim(pthread_barrier_init(&all_here, NULL, PARKED_THREADS + 1) == 0 &&
+              pthread_barrier_init(&go_home, NULL, PARKED_THREADS + 1) == 0,
+          "a barrier was made");
     long before = resident_kib();
     for (int i = 0; i < PARKED_THREADS; i++) {
         int err = pthread_create(&threads[i], NULL, park, NULL);
@@ -85,6 +96,8 @@ static void a_thread_for_each(void)
     pthread_barrier_wait(&go_home);
     for (int i = 0; i < PARKED_THREADS; i++)
         pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&all_here);
+    pthread_barrier_destroy(&go_home);
     say("reserved for each stack:  %zu KiB of addresses", stack_reserve() / 1024);
     say("resident for each thread: %ld bytes (without the kernel's part)",
         (after - before) * 1024 / PARKED_THREADS);
