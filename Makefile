@@ -110,12 +110,19 @@ ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
 NO_COMPILER = echo "there is no $(firstword $(CC)) here: run make setup" >&2; exit 1;
 endif
 
+# What everything was built with; when that changes, everything is built again.
+BUILT_WITH = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(WRAP)
+$(B)/built_with: FORCE
+	@mkdir -p $(@D)
+	@echo '$(BUILT_WITH)' | cmp -s - $@ || echo '$(BUILT_WITH)' >$@
+.PHONY: FORCE
+
 $(B)/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-$(B)/obj/%.o: %.c
+$(B)/obj/%.o: %.c $(B)/built_with
 	@$(NO_COMPILER) mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
