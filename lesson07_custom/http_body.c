@@ -62,7 +62,7 @@ static bool size_digit(struct http_body *body, int digit)
 {
     if (body->digits++ == SIZE_DIGITS)
         return fail(body, 400, "a chunk size has too many digits");
-    /* left <= allowance <= 2^60 before each step, so that * 16 cannot wrap */
+    /* left is at most UINT64_MAX / 16 here, so that this cannot wrap */
     body->left = body->left * 16 + (unsigned)digit;
     if (body->left > body->allowance || body->left > UINT64_MAX / 16)
         return fail(body, 413, "the chunks are longer than the limit");

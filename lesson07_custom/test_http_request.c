@@ -48,6 +48,44 @@ static void the_table_of_sets_is_the_grammar_of_the_rfcs(void **state)
     }
 }
 
+static bool is_word(const char *text, const char *lower)
+{
+    char *copy = exact(text, strlen(text));
+    bool is = http_is((struct http_slice){ copy, strlen(text) }, lower);
+    free(copy);
+    return is;
+}
+
+static size_t trimmed_size(const char *text)
+{
+    char *copy = exact(text, strlen(text));
+    size_t size = http_trim((struct http_slice){ copy, strlen(text) }).size;
+    free(copy);
+    return size;
+}
+
+static void words_are_compared_and_trimmed_within_their_bounds(void **state)
+{
+    (void)state;
+    assert_true(is_word("aZ-9", "az-9"));
+    assert_true(is_word("Az-9", "az-9"));
+    assert_true(is_word("", ""));
+    assert_false(is_word("az", "az-9"));
+    assert_false(is_word("az-9", "az"));
+    assert_false(is_word("", "a"));
+    assert_false(is_word("@", "`")); /* beside the letters case means nothing */
+    assert_false(is_word("[", "{"));
+    assert_int_equal(trimmed_size(""), 0);
+    assert_int_equal(trimmed_size(" \t "), 0);
+    assert_int_equal(trimmed_size(" a b\t"), 3);
+    static const char digits[] = "0123456789abcdefABCDEF";
+    for (int c = 0; c < 256; c++) {
+        const char *found = c != 0 ? strchr(digits, c) : NULL;
+        int value = found == NULL ? -1 : (int)(found - digits);
+        assert_int_equal(http_hex((char)c), value > 15 ? value - 6 : value);
+    }
+}
+
 struct good {
     const char *input;
     const char *path, *query, *host;
@@ -361,6 +399,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_of_sets_is_the_grammar_of_the_rfcs),
+        cmocka_unit_test(words_are_compared_and_trimmed_within_their_bounds),
         cmocka_unit_test(a_good_request_is_understood),
         cmocka_unit_test(a_wrong_request_is_refused_and_says_why),
         cmocka_unit_test(a_nul_byte_is_refused_everywhere),
