@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "common/clock.h"
+
 static void queue_init(struct task_queue *queue)
 {
     queue->head = NULL;
@@ -190,31 +192,84 @@ static void report_deadlock(struct executor *self)
     executor_print_tasks(self);
 }
 
+static void add_one(_Atomic uint64_t *counter)
+{
+    /* relaxed, no read-modify-write: only the owner writes it */
+    uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, now + 1, memory_order_relaxed);
+}
+
+static int poll_task(struct executor *self, struct task *task)
+{
+    add_one(&self->polls);
+    atomic_store_explicit(&self->polling, task_future(task)->ops->name,
+                          memory_order_relaxed);
+    task_run(&self->runner, task);
+    atomic_store_explicit(&self->polling, NULL, memory_order_relaxed);
+    uint64_t polls = atomic_load_explicit(&self->polls, memory_order_relaxed);
+    return polls % PARK_INTERVAL == 0 ? parker_park(self->parker, 0) : 0;
+}
+
+/* Sleeps until the run's deadline at most; -ETIMEDOUT when it has passed. */
+static int sleep_in_parker(struct executor *self)
+{
+    int64_t limit = PARK_FOREVER;
+    if (self->deadline != CLOCK_NEVER) {
+        uint64_t now = clock_now();
+        if (now >= self->deadline)
+            return -ETIMEDOUT;
+        limit = (int64_t)(self->deadline - now);
+    }
+    add_one(&self->parks);
+    return parker_park(self->parker, limit < 0 ? PARK_FOREVER : limit);
+}
+
+/* Is it time to look at the clock, although there are tasks to run? */
+static bool overdue(struct executor *self)
+{
+    return self->deadline != CLOCK_NEVER &&
+           atomic_load_explicit(&self->polls, memory_order_relaxed) % PARK_INTERVAL ==
+               0 &&
+           clock_now() >= self->deadline;
+}
+
+static void answer_call(struct executor *self)
+{
+    /* acquire: pairs with the release in executor_call */
+    if (!atomic_load_explicit(&self->called, memory_order_relaxed) ||
+        !atomic_exchange_explicit(&self->called, false, memory_order_acquire))
+        return;
+    if (self->on_call)
+        self->on_call(self, self->on_call_argument);
+}
+
 /* One turn: a task if there is one, else a sleep. 1: go on; else what run returns. */
 static int turn(struct executor *self, const struct task_handle *until)
 {
     collect(self);
+    answer_call(self);
     if (until ? task_is_done(until) : nothing_left(self))
         return 0;
     struct task *task = queue_pop(&self->ready);
-    int err = 0;
+    int err;
     if (task) {
-        self->polls++;
-        task_run(&self->runner, task);
-        if (self->polls % PARK_INTERVAL == 0)
-            err = parker_park(self->parker, 0);
+        err = poll_task(self, task);
+        if (err == 0 && overdue(self))
+            err = -ETIMEDOUT;
     } else if (self->live && self->live == self->stalled) {
         report_deadlock(self);
         return -EDEADLK;
     } else {
-        err = parker_park(self->parker, PARK_FOREVER);
+        err = sleep_in_parker(self);
     }
     return err < 0 ? err : 1;
 }
 
-static int run(struct executor *self, const struct task_handle *until)
+static int run(struct executor *self, const struct task_handle *until,
+               uint64_t deadline)
 {
     struct task_home *before = task_home_enter(self->home);
+    self->deadline = deadline;
     task_runner_enter(&self->runner);
     if (sigsetjmp(self->runner.trap, 0))
         task_runner_caught(&self->runner);
@@ -229,12 +284,24 @@ static int run(struct executor *self, const struct task_handle *until)
 
 int executor_run(struct executor *executor)
 {
-    return run(executor, NULL);
+    return run(executor, NULL, CLOCK_NEVER);
+}
+
+int executor_run_for(struct executor *executor, uint64_t limit_ns)
+{
+    return run(executor, NULL, clock_after(clock_now(), limit_ns));
+}
+
+void executor_call(struct executor *executor)
+{
+    /* release: pairs with the acquire in answer_call */
+    atomic_store_explicit(&executor->called, true, memory_order_release);
+    parker_unpark(executor->parker);
 }
 
 int executor_run_until(struct executor *executor, const struct task_handle *handle)
 {
-    return run(executor, handle);
+    return run(executor, handle, CLOCK_NEVER);
 }
 
 int executor_block_on(struct executor *executor, struct future *future,
@@ -243,7 +310,7 @@ int executor_block_on(struct executor *executor, struct future *future,
     struct task_home *before = task_home_enter(executor->home);
     int err = task_spawn(&executor->scheduler, future, SPAWN_LOCAL, handle);
     task_home_leave(executor->home, before);
-    return err < 0 ? err : run(executor, handle);
+    return err < 0 ? err : run(executor, handle, CLOCK_NEVER);
 }
 
 static void cancel_if_live(struct task *task, void *argument)
@@ -253,22 +320,26 @@ static void cancel_if_live(struct task *task, void *argument)
         task_request_cancel(task);
 }
 
-static void cancel_all_tasks(struct executor *self)
+void executor_cancel_all(struct executor *executor)
 {
-    struct task_home *before = task_home_enter(self->home);
-    collect(self);
-    task_home_each(self->home, cancel_if_live, NULL);
-    task_home_leave(self->home, before);
+    pthread_mutex_lock(&executor->lock);
+    executor->stopping = true;
+    pthread_mutex_unlock(&executor->lock);
+    struct task_home *before = TLS(task_home_here);
+    bool inside = task_home_is_here(executor->home);
+    if (!inside)
+        before = task_home_enter(executor->home);
+    collect(executor);
+    task_home_each(executor->home, cancel_if_live, NULL);
+    if (!inside)
+        task_home_leave(executor->home, before);
 }
 
 int executor_finish(struct executor *executor)
 {
     if (!executor || !executor->home)
         return 0;
-    pthread_mutex_lock(&executor->lock);
-    executor->stopping = true;
-    pthread_mutex_unlock(&executor->lock);
-    cancel_all_tasks(executor);
+    executor_cancel_all(executor);
     int err = executor_run(executor);
     if (err < 0)
         return err; /* the tasks that are left still point here */

@@ -32,12 +32,19 @@ struct executor {
     /* owner thread only */
     struct task_queue ready;
     struct task_runner runner;
-    uint64_t live;    /* admitted, not retired */
-    uint64_t stalled; /* of those: waiting with no waker anywhere */
-    uint64_t polls;   /* polls made, ever */
-    bool stopping;    /* refuse spawns; changed with the lock held */
-    /* any thread, atomic: written with the lock held */
-    _Atomic bool has_mail;
+    uint64_t live;     /* admitted, not retired */
+    uint64_t stalled;  /* of those: waiting with no waker anywhere */
+    uint64_t deadline; /* of this run; CLOCK_NEVER: none */
+    bool stopping;     /* refuse spawns; changed with the lock held */
+    /* any thread, atomic: written by the owner, a moment's truth for others */
+    _Atomic uint64_t polls;        /* made, ever */
+    _Atomic uint64_t parks;        /* times it went to sleep */
+    _Atomic(const char *) polling; /* static: the task being polled, or NULL */
+    /* any thread, atomic */
+    _Atomic bool has_mail; /* written with the lock held */
+    _Atomic bool called;
+    void (*on_call)(struct executor *executor, void *argument); /* see executor_call */
+    void *on_call_argument;                                     /* borrows */
     /* guarded by lock */
     pthread_mutex_t lock;
     struct task_queue inbox; /* tasks that other threads made runnable */
@@ -54,6 +61,16 @@ int executor_finish(struct executor *executor);
 
 /* Runs until no task is live. 0, -EDEADLK, or the parker's error. */
 int executor_run(struct executor *executor);
+
+/* The same for at most this long: -ETIMEDOUT. */
+int executor_run_for(struct executor *executor, uint64_t limit_ns);
+
+/* Refuses new tasks from now on, and cancels every live one. Owner thread. */
+void executor_cancel_all(struct executor *executor);
+
+/* Has executor->on_call called by the owner thread, between two polls, soon. Any thread,
+ * also from a signal handler if the parker's unpark may. Calls merge. */
+void executor_call(struct executor *executor);
 
 /* Runs until the task is DONE; others may be left. */
 int executor_run_until(struct executor *executor, const struct task_handle *handle);
