@@ -20,8 +20,7 @@ struct countdown {
     bool cancelled;
 };
 
-/* Ready this long after its first poll, not after its construction: a future is lazy.
- */
+/* Ready this long after its first poll, not after its construction: futures are lazy. */
 struct countdown countdown_ms(unsigned milliseconds);
 
 #endif

@@ -11,15 +11,18 @@
  *         .setup = open_world,          // before each case; may be NULL
  *         .teardown = close_world,      // after each case; may be NULL
  *         .make = make_sleep,           // a fresh future in the storage, never polled
- *         .let_finish = expire,         // from now on it can finish; called once a
- * case .turn = run_driver,           // lets the world move on; may be NULL .context =
- * context_of_probe,  // a context with counting waker 0 or 1; or NULL .wakes =
- * wakes_of_probe,      // how often that waker was woken; or NULL .result =
- * result_of_sleep,    // the output of a READY future as one number .finished = 0,
- * .cancelled = -ECANCELED,
+ *         .let_finish = expire,         // from now on it can finish; once a case
+ *         .turn = run_driver,           // lets the world move on; may be NULL
+ *         .context = context_of_probe,  // asked before each poll: a context with
+ *                                       // counting waker 0 or 1, and the place to set
+ *                                       // what polls of this world need; may be NULL
+ *         .wakes = wakes_of_probe,      // how often that waker was woken; may be NULL
+ *         .result = result_of_sleep,    // the output of a READY future as one number
+ *         .finished = 0,
+ *         .cancelled = -ECANCELED,
  *     };
  *     const struct CMUnitTest tests[] = {
- *         FUTURE_CONTRACT(a_sleep),        // F1, F3, F5, F6, F7
+ *         FUTURE_CONTRACT(a_sleep),        // F1, F3 .. F7
  *         FUTURE_CONTRACT_WAKES(a_sleep),  // F2, W7: needs .context and .wakes
  *         FUTURE_CONTRACT_HOLDS(a_fd),     // discard: needs .held
  *     };
@@ -123,8 +126,7 @@ static inline int64_t contract_drive(const struct future_subject *subject,
     return subject->result(subject->world, future);
 }
 
-/* The result of a cancelled one: cancelled, or the real one where that may come first.
- */
+/* A cancelled one reports `cancelled`, or its real result where that may come first. */
 static inline void contract_check_cancelled(const struct future_subject *subject,
                                             int64_t result, bool may_win)
 {

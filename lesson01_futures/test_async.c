@@ -1,5 +1,4 @@
-/* Async functions: the contract, cancel that stays, the budget, deep chains, the traps.
- */
+/* Async functions: the contract, and a cancel that stays. */
 #include "common/testing/testing.h"
 
 #include "lesson01_futures/combine.h"
