@@ -9,9 +9,9 @@
  * Invariants:
  *   D1  Only the owner writes bottom; top only grows, only by compare-and-swap.
  *   D2  A slot in [top, bottom) is not overwritten: push refuses when bottom - top is
- * the capacity. So what a thief read before its compare-and-swap succeeded was valid.
+ *       the capacity. So what a thief read before its swap succeeded was valid.
  *   D3  A task is owned by who moved top past it, or by the owner if it moved bottom
- * below it and then saw top further down still.
+ *       below it and then saw top further down still.
  *
  * Why D3 holds where the two ends meet: take stores bottom, then loads top; steal loads
  * top, then loads bottom. All four, and the compare-and-swap, are seq_cst, so they lie

@@ -48,10 +48,8 @@ typedef int8_t deque_distance;
 #define CACHE_LINE 64
 
 enum deque_kind {
-    DEQUE_LIFO, /* the owner takes at the bottom: a thief may claim one task at a time
-                 */
-    DEQUE_FIFO, /* the owner never takes at the bottom: a thief may claim a whole batch
-                 */
+    DEQUE_LIFO, /* the owner takes at the bottom: thieves claim one task at a time */
+    DEQUE_FIFO, /* the owner never takes at the bottom: thieves may claim a batch */
 };
 
 struct deque {

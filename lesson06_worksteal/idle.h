@@ -12,29 +12,30 @@
  * timers come in; the others sleep in parkers of their own. `deep`: the watch sleeps
  * without a limit, since everybody else slept, too.
  *
- *            start_search (1)             announce (2), takes a free watch
- *      BUSY ------------------> SEARCHING --------------------------+
- *       ^ ^                      |  ^  ^                            v
- *       | +---- end_search (3) --+  |  +--- pick (4), claim (4) -- SLEEPING
- *       |                           +------ retract (5), --------   |  ^
- *       |                                   gives the watch back    |  |
- *       +-- try_watch, leave_watch (6)          announce (2) by a BUSY one that
- *           around a short look               was not let in at (1)
+ *                 start_search (1)                  announce (2)
+ *       +--------+ -----------------> +-----------+ ---------------> +----------+
+ *       |  BUSY  |                    | SEARCHING |                  | SLEEPING |
+ *       +--------+ <----------------- +-----------+ <--------------- +----------+
+ *           |        end_search (3)            pick, claim (4), retract (5)   ^
+ *           +-----------------------------------------------------------------+
+ *                   announce (2), by a worker that was not let in at (1)
  *
  *   (1) refused when half of the workers search already: more would only fight.
- *   (2) after it the worker looks at every queue once more, then sleeps (W1).
+ *   (2) takes the watch if it is free. After it the worker looks at every queue once
+ *       more, then sleeps (W1).
  *   (3) the last one, having found work, hands its place to a sleeper (S5).
- *   (4) somebody brought work. pick wakes one sleeper, unless somebody searches
- * already, who will find it. Who is woken counts as searching before it even runs. (5)
- * woken by something else (I/O, a timer, a time-out): it searches, too. (6) a busy
- * worker polls I/O now and then; if workers fell asleep meanwhile and found the watch
- * taken, it hands the watch to one of them.
+ *   (4) somebody brought work. pick wakes one sleeper, unless somebody searches already,
+ *       who will find it. Who is woken counts as searching before it even runs.
+ *   (5) awake again; gives the watch back. Woken by something else than (4) - I/O, a
+ *       timer, a limit - it searches, too.
+ *   (6) try_watch, leave_watch: a busy worker polls I/O now and then; if others fell
+ *       asleep meanwhile and found the watch taken, it hands the watch to one of them.
  *
  * Invariants, checked at every arrow:
  *   I1  nobody is asleep and searching; at most `workers` are either.
  *   I2  if somebody sleeps and nobody searches, somebody holds the watch: I/O is never
  *       stranded behind busy workers while another could look after it (S9).
- * The five functions that may wake somebody return whom to unpark: a worker's number,
+ * The functions that may wake somebody return whom to unpark: a worker's number,
  * IDLE_NOBODY, or IDLE_WATCH for the shared parker.
  *
  * Ownership: caller-owned memory; nothing to finish. Threads: pick and claim from any;

@@ -7,11 +7,11 @@
  *
  * What goes where decides what a program feels:
  *   - a task that the running task woke comes next (LIFO slot): its data is in the
- * cache, and the two are likely to be talking. Three in a row at most, or two tasks
- * that wake each other would starve all others (S7).
+ *     cache, and the two are likely to be talking. Three in a row at most, or two tasks
+ *     that wake each other would starve all others (S7).
  *   - a spawned task goes on top of the deque, newest first: a recursive program then
  *     walks its tree depth first and keeps depth, not width, in memory. Thieves take
- * the oldest, near the root, which is the biggest piece of work.
+ *     the oldest, near the root, which is the biggest piece of work.
  *   - everything else is first in, first out.
  *   - every PARK_INTERVAL turns the order is upset on purpose: I/O and timers get their
  *     turn (S8, S9), then the injector's oldest and the deque's oldest, by turns.
@@ -20,8 +20,8 @@
  * slot; a worker sleeps only after it has announced that and looked again (idle.c).
  *
  * Sources: Blumofe, Leiserson, "Scheduling Multithreaded Computations by Work
- * Stealing", JACM 1999; Tokio's multi-thread scheduler (LIFO slot, 61); Go's proc.go.
- */
+ * Stealing", JACM 1999; Tokio's multi-thread scheduler (LIFO slot, 61); Go's
+ * proc.go. */
 #include "lesson06_worksteal/worker.h"
 
 #include <errno.h>
@@ -266,10 +266,10 @@ static struct task *search(struct worker *worker)
 
 /* ---- sleeping */
 
-/* The second look of W1: is there any reason not to sleep? A worker that was not let in
- * to search looks at its own affairs only: half of the workers search, and they look.
- */
-static bool stay_awake(struct worker *worker, bool searched)
+/* The second look of W1: is there any reason not to sleep? Also for a worker that was
+ * not let in to search: those who search may have stopped before it announced its
+ * sleep. */
+static bool stay_awake(struct worker *worker)
 {
     struct pool *pool = worker->pool;
     if (pool_attention(pool) & (POOL_ERRAND | POOL_EXIT))
@@ -278,8 +278,6 @@ static bool stay_awake(struct worker *worker, bool searched)
      * idle_claim */
     if (atomic_load_explicit(&worker->home->has_mail, memory_order_acquire))
         return true;
-    if (!searched)
-        return false;
     if (injector_length(&pool->injector))
         return true;
     for (unsigned i = 0; i < pool->count && !pool->config.no_stealing; i++)
@@ -292,10 +290,10 @@ static bool stay_awake(struct worker *worker, bool searched)
 static void sleep_until_woken(struct worker *worker)
 {
     struct pool *pool = worker->pool;
-    bool searched = worker->searching;
-    enum idle_place place = idle_announce(&pool->idle, worker->index, searched);
+    enum idle_place place =
+        idle_announce(&pool->idle, worker->index, worker->searching);
     PAUSE("worker: announced");
-    if (!stay_awake(worker, searched)) {
+    if (!stay_awake(worker)) {
         pool_going_to_sleep(pool, place == IDLE_WATCH_DEEP);
         STAT_ADD(worker->stats.parked, 1);
         int err = 0;
