@@ -621,8 +621,6 @@ int main(void)
         TEST(R5_a_closed_connection_ends_the_rest),
         TEST(R6_a_write_to_a_closed_peer_kills_nobody),
         TEST(R7_partial_writes_go_on_where_they_stopped),
-        TEST(R8_stop_wakes_even_through_a_full_counter),
-        TEST(serves_on_its_own_thread_until_stopped),
         TEST(R11_nothing_that_the_machine_opens_survives_exec),
         TEST(R11_a_forked_child_fails_cleanly),
         TEST(R12_data_and_fin_at_once_reach_the_end),
@@ -630,6 +628,9 @@ int main(void)
         TEST(one_failed_call_costs_one_visitor_at_most),
         TEST(an_interrupted_call_costs_nothing),
         TEST(a_failed_wait_ends_the_run),
+        /* Last: a forked child inherits the stacks of threads that have ended. */
+        TEST(R8_stop_wakes_even_through_a_full_counter),
+        TEST(serves_on_its_own_thread_until_stopped),
     };
     return cmocka_run_group_tests_name("echo_machine", tests, NULL, NULL);
 }
