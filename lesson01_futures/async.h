@@ -61,7 +61,7 @@ _Static_assert(sizeof(struct async) == 24, "a frame's base is three words");
     union {                                                                            \
         struct {                                                                       \
             struct future future;                                                      \
-            uint64_t zeroed_[2];                                                       \
+            uint64_t zeroed_[(sizeof(struct async) - sizeof(struct future)) / 8];      \
         };                                                                             \
         struct async async;                                                            \
     }
