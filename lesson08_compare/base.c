@@ -99,9 +99,14 @@ static int open_listener(struct base *base, uint16_t port)
     socklen_t size = sizeof address;
     if (getsockname(base->listener, (struct sockaddr *)&address, &size) < 0)
         return base_fail("cannot ask for the port", -errno);
-    printf("listening on 127.0.0.1:%u\n", (unsigned)ntohs(address.sin_port));
-    fflush(stdout);
+    base->port = ntohs(address.sin_port);
     return 0;
+}
+
+void base_announce(const struct base *base)
+{
+    printf("listening on 127.0.0.1:%u\n", (unsigned)base->port);
+    fflush(stdout);
 }
 
 static int open_signals(struct base *base)

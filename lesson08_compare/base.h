@@ -18,13 +18,18 @@ struct base {
     enum workload_proto proto;
     int listener; /* owns; non-blocking listening socket on 127.0.0.1 */
     int signals;  /* owns; signalfd, readable when it is time to go */
+    uint16_t port;
     struct served served;
 };
 
-/* Options, socket, `serve`, statistics. `serve` returns 0 once base->signals became
- * readable, or a negative errno after a sentence on stderr. Returns the exit status. */
+/* Options, socket, `serve`, statistics. `serve` prepares, announces, and serves; it
+ * returns 0 once base->signals became readable, or a negative errno after a sentence on
+ * stderr. Returns the exit status. */
 int base_main(int argc, char **argv, const char *about,
               int (*serve)(struct base *base));
+
+/* Says where the server listens; for `serve`, once nothing can go wrong any more. */
+void base_announce(const struct base *base);
 
 /* One sentence on stderr: "NAME: what: reason". Returns err. */
 int base_fail(const char *what, int err);

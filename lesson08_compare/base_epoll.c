@@ -136,7 +136,7 @@ static int drain(struct loop *loop, struct connection *c)
         if (err < 0)
             return err;
         if ((size_t)n < sizeof loop->in && !c->hangup)
-            return 0; /* the short-read rule */
+            break; /* the short-read rule */
     }
     return c->http.closing && !c->unsent ? -ECONNRESET : 0;
 }
@@ -208,6 +208,7 @@ static void accept_all(struct loop *loop)
 static int run(struct loop *loop)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
+    base_announce(loop->base);
     for (;;) {
         int n = epoll_wait(loop->epoll, events, EVENTS_AT_ONCE, -1);
         loop->base->served.syscalls++;

@@ -10,6 +10,8 @@
 #define RETURNS_SIZE (POOL_BUFFERS * sizeof(struct io_uring_buf))
 #define MEMORY_SIZE ((size_t)POOL_BUFFERS * POOL_BUFFER_SIZE)
 
+unsigned base_pool_buffers = POOL_BUFFERS;
+
 static void *map(size_t size)
 {
     void *memory =
@@ -27,7 +29,7 @@ int base_pool_init(struct base_pool *pool, struct io_uring *ring)
     }
     struct io_uring_buf_reg registration = {
         .ring_addr = (uint64_t)(uintptr_t)pool->returns,
-        .ring_entries = POOL_BUFFERS,
+        .ring_entries = base_pool_buffers,
         .bgid = POOL_GROUP,
     };
     int err = io_uring_register_buf_ring(ring, &registration, 0);
@@ -36,7 +38,7 @@ int base_pool_init(struct base_pool *pool, struct io_uring *ring)
         return err;
     }
     io_uring_buf_ring_init(pool->returns);
-    for (unsigned id = 0; id < POOL_BUFFERS; id++)
+    for (unsigned id = 0; id < base_pool_buffers; id++)
         base_pool_give_back(pool, (uint16_t)id);
     base_pool_publish(pool);
     return 0;

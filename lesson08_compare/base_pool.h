@@ -11,9 +11,13 @@
 
 #include <liburing.h>
 
-#define POOL_BUFFERS 4096 /* a power of two, as the kernel wants it */
+#define POOL_BUFFERS 4096
 #define POOL_BUFFER_SIZE 2048
 #define POOL_GROUP 0
+
+/* How many of them a pool gets: a power of two up to POOL_BUFFERS. Tests shrink it, so
+ * that it runs dry. */
+extern unsigned base_pool_buffers;
 
 struct base_pool {
     struct io_uring_buf_ring *returns; /* owns, mmap; shared with the kernel */
@@ -36,7 +40,8 @@ static inline char *base_pool_buffer(struct base_pool *pool, uint16_t id)
 static inline void base_pool_give_back(struct base_pool *pool, uint16_t id)
 {
     io_uring_buf_ring_add(pool->returns, base_pool_buffer(pool, id), POOL_BUFFER_SIZE,
-                          id, io_uring_buf_ring_mask(POOL_BUFFERS), pool->returned++);
+                          id, io_uring_buf_ring_mask(base_pool_buffers),
+                          pool->returned++);
 }
 
 /* How many buffers the kernel got back. */

@@ -189,6 +189,7 @@ int base_threads_serve(struct base *base)
     struct pollfd ready[] = { { .fd = base->signals, .events = POLLIN },
                               { .fd = base->listener, .events = POLLIN } };
     uint64_t syscalls = 0;
+    base_announce(base);
     while (!ready[0].revents) {
         if (poll(ready, 2, -1) < 0)
             continue; /* EINTR */

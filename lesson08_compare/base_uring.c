@@ -146,6 +146,7 @@ static int run(struct base_loop *loop)
     io_uring_prep_poll_add(sqe, loop->base->signals, POLLIN);
     base_loop_tag(loop, sqe, NULL, ON_SIGNAL);
     arm_accept(loop);
+    base_announce(loop->base);
     while (!loop->leaving && !loop->failure) {
         refill(loop);
         int err = turn(loop, on_completion);

@@ -1,0 +1,26 @@
+/* json: as much JSON as the lab exchanges - flat objects of numbers and texts.
+ *
+ * Threads: one at a time for each struct. */
+#ifndef LESSON08_JSON_H
+#define LESSON08_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct json {
+    FILE *out; /* borrows */
+    bool comma;
+};
+
+/* One object on one line, ended by a newline. */
+void json_begin(struct json *json, FILE *out);
+void json_text(struct json *json, const char *key, const char *value);
+void json_count(struct json *json, const char *key, uint64_t value);
+void json_real(struct json *json, const char *key, double value);
+void json_end(struct json *json);
+
+/* Reads a number out of such a line; false if the key is absent or no number. */
+bool json_get(const char *line, const char *key, double *value);
+
+#endif
