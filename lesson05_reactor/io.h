@@ -48,7 +48,9 @@ struct io_source {
     struct io_driver *driver; /* borrows */
     int fd;                   /* owns while attached; -1 otherwise */
     enum io_type type;
-    uint32_t generation; /* which tenant of this memory it is (RULES R4) */
+    uint32_t generation;      /* which tenant of this memory it is (RULES R4) */
+    bool drain_at_stop;       /* guarded by the pool's lock, as is pool->draining */
+    struct source_pool *pool; /* borrows: where the memory came from */
 };
 
 enum io_kind {
@@ -168,6 +170,11 @@ int io_detach(struct io_source *source);
 /* Closes at once, without a future: for clean-up where nothing can be awaited. Nothing
  * may be in flight on the source. */
 void io_close_now(struct io_source *source);
+
+/* When the server stops, the source shall see its end (source_pool_drain): for listeners,
+ * and for connections that wait for a next request. A request that is being answered
+ * still goes out. If the stop has begun already, the source sees its end at once. */
+void io_source_drain_at_stop(struct io_source *source);
 
 /* ---- drivers */
 

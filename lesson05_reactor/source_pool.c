@@ -5,6 +5,7 @@
 #include "lesson05_reactor/source_pool.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define BLOCK_SLOTS 64
 
@@ -74,6 +75,8 @@ struct io_source *source_pool_take(struct source_pool *pool, struct io_driver *d
         source->driver = driver;
         source->fd = fd;
         source->type = type;
+        source->drain_at_stop = false;
+        source->pool = pool;
     }
     pthread_mutex_unlock(&pool->lock);
     return source;
@@ -86,6 +89,37 @@ void source_pool_give_back(struct source_pool *pool, struct io_source *source)
     source->generation++;
     push_vacant(pool, source);
     pool->in_use--;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* With the lock held, under which no source loses its descriptor: it is given back before
+ * the descriptor is closed. */
+static void see_the_end(const struct io_source *source)
+{
+    shutdown(source->fd, SHUT_RD); /* not connected, no socket: nothing to be ended */
+}
+
+void io_source_drain_at_stop(struct io_source *source)
+{
+    struct source_pool *pool = source->pool;
+    pthread_mutex_lock(&pool->lock);
+    source->drain_at_stop = true;
+    if (pool->draining)
+        see_the_end(source);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void source_pool_drain(struct source_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->draining = true;
+    for (struct source_block *block = pool->blocks; block; block = block->next)
+        for (size_t i = 0; i < BLOCK_SLOTS; i++) {
+            struct io_source *source =
+                (struct io_source *)(void *)(block->slots + i * pool->slot_size);
+            if (source->fd >= 0 && source->drain_at_stop)
+                see_the_end(source);
+        }
     pthread_mutex_unlock(&pool->lock);
 }
 

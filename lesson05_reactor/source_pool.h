@@ -25,6 +25,7 @@ struct source_pool {
     struct io_source *vacant;    /* owns; linked through the driver field */
     struct source_block *blocks; /* owns */
     size_t in_use;
+    bool draining;
 };
 
 int source_pool_init(struct source_pool *pool, size_t slot_size);
@@ -38,6 +39,13 @@ struct io_source *source_pool_take(struct source_pool *pool, struct io_driver *d
                                    int fd, enum io_type type);
 
 void source_pool_give_back(struct source_pool *pool, struct io_source *source);
+
+/* The first phase of a stop: calls shutdown(fd, SHUT_RD) on every attached source that
+ * asked for it (io_source_drain_at_stop), now and from now on. A listener accepts no
+ * more (its io_accept is -EINVAL), a connection that reads gets what had arrived and
+ * then the end. Any thread; calling it twice does no harm. Takes time in proportion to
+ * the number of sources. */
+void source_pool_drain(struct source_pool *pool);
 
 /* Calls visit for each source, also vacant ones. No lock is held meanwhile, so nobody
  * may take or give back. */
