@@ -60,7 +60,9 @@ function signal_name(n) {
         name = before ~ /[A-Za-z_]/ ? before : after
         gsub(/^[ -]+|[ ]+$/, "", name)
         skipped++
-        print "skip " name "\t" (name in why ? why[name] : "no reason given")
+        # A set-up function that skips says its own name; it spoke last.
+        print "skip " name "\t" (name in why ? why[name] : \
+            last_why != "" ? last_why : "no reason given")
         held = 0
     } else {
         gsub(/^[ -]+|[ ]+$/, "", name)
@@ -77,6 +79,7 @@ function signal_name(n) {
     if (number > 0) # 0: setup or teardown of the group
         reported++
     last = name
+    last_why = ""
     next
 }
 
@@ -85,7 +88,7 @@ function signal_name(n) {
     sub(/:$/, "", name)
     reason = $0
     sub(/^skipped [A-Za-z0-9_]+: /, "", reason)
-    why[name] = reason
+    why[name] = last_why = reason
     next
 }
 
