@@ -40,6 +40,7 @@ static struct http_error bad(const char *why)
 void http_request_init(struct http_request *request, const struct http_limits *limits)
 {
     CHECK(limits->head <= 1 << 30, "a head of %zu bytes is too long", limits->head);
+    CHECK(limits->body < UINT64_MAX, "a body must have a limit");
     *request = (struct http_request){ .limits = limits };
 }
 

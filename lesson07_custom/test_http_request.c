@@ -78,6 +78,9 @@ static void words_are_compared_and_trimmed_within_their_bounds(void **state)
     assert_int_equal(trimmed_size(""), 0);
     assert_int_equal(trimmed_size(" \t "), 0);
     assert_int_equal(trimmed_size(" a b\t"), 3);
+    char *empty = exact("", 0);
+    assert_true(http_authority_valid((struct http_slice){ empty + 1, 0 }));
+    free(empty);
     static const char digits[] = "0123456789abcdefABCDEF";
     for (int c = 0; c < 256; c++) {
         const char *found = c != 0 ? strchr(digits, c) : NULL;
@@ -101,6 +104,9 @@ static const struct good goods[] = {
       HTTP_METHOD_HEAD, 1, true, 0 },
     { "GET /p?q=1?2/3 HTTP/1.1\r\nHost: \t[::1]:8080 \t\r\n" END, "/p", "q=1?2/3",
       "[::1]:8080", HTTP_METHOD_GET, 1, true, 0 },
+    { "GET /[]{|} HTTP/1.1\r\nHost: [::]\r\n" END, "/[]{|}", "", "[::]",
+      HTTP_METHOD_GET, 1, true, 0 },
+    { GET "Expect: , 100-continue\r\n" END, "/", "", "a", HTTP_METHOD_GET, 1, true, 0 },
     { "GET /? HTTP/1.1\r\nHost:\r\n" END, "/", "", "", HTTP_METHOD_GET, 1, true, 0 },
     { "\r\n\r\n" GET END, "/", "", "a", HTTP_METHOD_GET, 1, true, 0 },
     /* absolute form wins over Host (RFC 9112 3.2.2) */
@@ -387,11 +393,23 @@ static void lose_bytes(void *argument)
     http_request_parse(r, GET, 3);
 }
 
+static void set_no_limits(void *argument)
+{
+    http_request_init(argument, &(struct http_limits){ .body = UINT64_MAX });
+}
+
+static void set_a_huge_head(void *argument)
+{
+    http_request_init(argument, &(struct http_limits){ .head = SIZE_MAX });
+}
+
 static void misuse_is_a_bug(void **state)
 {
     (void)state;
     struct http_request r;
     assert_dies(parse_past_the_verdict, &r, "init before the next");
+    assert_dies(set_no_limits, &r, "a body must have a limit");
+    assert_dies(set_a_huge_head, &r, "is too long");
     assert_dies(lose_bytes, &r, "bytes that were parsed are gone");
 }
 
