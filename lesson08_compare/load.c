@@ -3,7 +3,7 @@
  * A run has three parts: warm-up (sent, not measured), the measured time, and a tail of
  * at most TAIL_NS in which nothing new is sent but what is out may come back. The tail
  * is there for honesty: without it, exactly the requests that hang would be left out of
- * the percentiles. What is still out when the tail ends is an error.
+ * the percentiles. An open loop also sends in it what fell due before the end. What is still out when the tail ends is an error.
  *
  * Open loop: `due` counts the requests whose time has come; connection i owns those
  * whose number is i modulo the number of connections. A connection that is still busy
@@ -42,15 +42,17 @@ uint64_t load_due_at(const struct load *load, const struct load_connection *c,
 /* Begins the connection's next request if there is one to begin. */
 static void begin(struct load *load, struct load_connection *c, uint64_t now)
 {
-    if (load->stopping || c->busy || c->fd < 0)
+    if (c->busy || c->fd < 0)
         return;
     if (load->plan->rate > 0) {
         uint64_t due = load_due_at(load, c, c->started);
-        if (due > now)
-            return;
+        if (due > now || due >= load->measure_to)
+            return; /* but what fell due before the end is sent, even after it */
         c->since = due;
         histogram_add(&load->result->lag, now - due);
     } else {
+        if (load->stopping)
+            return;
         c->since = now;
     }
     c->started++;
@@ -66,13 +68,16 @@ static void finish(struct load *load, struct load_connection *c, uint64_t now)
     c->busy = false;
     load->busy--;
     result->all_requests++;
-    if (c->since >= load->measure_from && c->since < load->measure_to)
+    uint64_t counts_at = load->plan->rate > 0 ? c->since : now;
+    if (counts_at >= load->measure_from && c->since < load->measure_to)
         histogram_add(&result->latency, now - c->since);
-    if (now >= load->measure_from && now < load->measure_to && !load->stopping) {
-        result->requests++;
-        c->measured++;
-        if (load->plan->requests > 0 && result->requests >= load->plan->requests)
-            load->measure_to = now;
+    if (now < load->measure_from || now >= load->measure_to)
+        return;
+    result->requests++;
+    c->measured++;
+    if (load->plan->requests > 0 && result->requests >= load->plan->requests) {
+        load->measure_to = now;
+        load->stopping = true;
     }
 }
 
@@ -91,24 +96,21 @@ static void on_event(struct load *load, struct load_connection *c, uint32_t even
     }
 }
 
-/* Open loop: begins what has become due since the last look. */
-static void begin_due(struct load *load, uint64_t now)
+/* Open loop: begins what has become due since the last look; returns when the next one
+ * will be due, CLOCK_NEVER if that is after the end. */
+static uint64_t begin_due(struct load *load, uint64_t now)
 {
     unsigned connections = load->plan->connections;
     for (;;) {
         struct load_connection *c = &load->connections[load->due % connections];
-        if (load_due_at(load, c, load->due / connections) > now)
-            return;
+        uint64_t due = load_due_at(load, c, load->due / connections);
+        if (due >= load->measure_to)
+            return CLOCK_NEVER;
+        if (due > now)
+            return due;
         load->due++;
         begin(load, c, now);
     }
-}
-
-static uint64_t next_due(const struct load *load)
-{
-    unsigned connections = load->plan->connections;
-    const struct load_connection *c = &load->connections[load->due % connections];
-    return load_due_at(load, c, load->due / connections);
 }
 
 static int wait_for_events(struct load *load, struct epoll_event *events,
@@ -118,8 +120,12 @@ static int wait_for_events(struct load *load, struct epoll_event *events,
     uint64_t ns = until > now ? until - now : 0;
     struct timespec time = { .tv_sec = (time_t)(ns / NS_PER_S),
                              .tv_nsec = (long)(ns % NS_PER_S) };
-    int n = epoll_pwait2(load->epoll, events, EVENTS_AT_ONCE, &time, NULL);
-    if (n < 0 && errno == ENOSYS) /* Linux before 5.11, and some tools' emulation */
+    int n = -1;
+    if (!load->coarse)
+        n = epoll_pwait2(load->epoll, events, EVENTS_AT_ONCE, &time, NULL);
+    if (n < 0 && !load->coarse && errno == ENOSYS)
+        load->coarse = true;
+    if (load->coarse)
         n = epoll_wait(load->epoll, events, EVENTS_AT_ONCE,
                        (int)((ns + NS_PER_MS - 1) / NS_PER_MS));
     if (n < 0)
@@ -131,9 +137,8 @@ static int wait_for_events(struct load *load, struct epoll_event *events,
 static int turn(struct load *load, uint64_t until)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    if (load->plan->rate > 0 && !load->stopping) {
-        begin_due(load, clock_now());
-        uint64_t due = next_due(load);
+    if (load->plan->rate > 0) {
+        uint64_t due = begin_due(load, clock_now());
         if (due < until)
             until = due;
     }
@@ -193,6 +198,8 @@ static int run(struct load *load)
     uint64_t end = now < load->measure_to ? now : load->measure_to;
     result->elapsed_ns = end > load->measure_from ? end - load->measure_from : 0;
     load->stopping = true;
+    if (err == 0 && plan->rate > 0)
+        begin_due(load, now);
     uint64_t give_up = clock_now() + TAIL_NS;
     while (err == 0 && load->busy > 0 && clock_now() < give_up)
         err = turn(load, give_up);

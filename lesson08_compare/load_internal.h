@@ -19,9 +19,10 @@ struct load {
     struct load_result *result;          /* borrows */
     struct load_connection *connections; /* owns; plan->connections of them */
     int epoll;                           /* owns */
+    bool coarse; /* no epoll_pwait2: Linux before 5.11, and valgrind */
     unsigned alive;
     unsigned busy;
-    bool stopping; /* no new requests */
+    bool stopping; /* a closed loop sends nothing new */
     /* Time: all in ns of clock_now(). */
     uint64_t start;        /* of the whole run */
     uint64_t measure_from; /* start + warm-up */
