@@ -49,7 +49,8 @@ struct waker join_take_waker(struct task *task)
     } else { /* acq_rel: pairs with replace */
         joiner = atomic_exchange_explicit(&task->joiner, GONE, memory_order_acq_rel);
     }
-    return joiner ? waker_take(&joiner->waker) : (struct waker){ 0 };
+    /* Copied, not emptied: a joiner that is polled meanwhile may compare it. */
+    return joiner ? joiner->waker : (struct waker){ 0 };
 }
 
 /* The completer has been here, or is: its wake may go to an older waker, so ask again.

@@ -25,7 +25,7 @@
 #define LARGE_CLASS (SLAB_CLASSES - 1)
 
 struct slab_slot {
-    uint32_t life; /* 0: free */
+    _Atomic uint32_t life; /* 0: free; relaxed: slab_each may look at any time */
     uint32_t unused;
     struct slab_slot *next;
 };
@@ -273,7 +273,7 @@ void slab_free(void *pointer)
     struct slab_block *block = block_of(slot);
     struct slab *slab = block->slab;
     bool mine = slab_is_mine(slab);
-    slot->life = 0;
+    atomic_store_explicit(&slot->life, 0, memory_order_relaxed);
     if (block->class == LARGE_CLASS) {
         free_large(slab, block);
     } else {
@@ -311,7 +311,7 @@ void slab_each(struct slab *slab, void (*visit)(void *slot, void *argument),
         next = block->next; /* visit may free a large slot, and its block with it */
         for (uint32_t i = 0, n = block->cut_to; i < n; i++) {
             struct slab_slot *slot = slot_at(block, i);
-            if (slot->life)
+            if (atomic_load_explicit(&slot->life, memory_order_relaxed))
                 visit(slot, argument);
         }
     }
