@@ -9,9 +9,9 @@
  *      worker:   set my bit in the word;     then look at the queues
  *      waker:    put the task in a queue;    then look at the word
  *
- * All four are seq_cst, so in their one total order somebody's first step comes last of
- * the two first steps, and who takes it sees the other's: no order exists in which both
- * look too early. Second, one searcher is enough: while somebody searches, a waker
+ * All four are seq_cst, so they have one total order. In it, one of the two first steps
+ * is the later one; whoever takes it looks after both, and sees the other's: no order
+ * exists in which both look too early. Second, one searcher is enough: while somebody searches, a waker
  * wakes nobody, since the searcher will meet the new task. That passes on a duty: a
  * searcher that stops because it found something may have left more behind, so the last
  * one hands its place to a sleeper (S5); one that found nothing announces itself and

@@ -85,8 +85,10 @@ static void *pop_all(void *argument)
     while (shared->popped < THREADS * TASKS) {
         struct task *got[5];
         unsigned n = injector_pop_batch(&shared->injector, got, 5);
-        for (unsigned i = 0; i < n; i++)
-            shared->seen[0][got[i] - shared->tasks[0]]++;
+        for (unsigned i = 0; i < n; i++) {
+            size_t at = (size_t)(got[i] - &shared->tasks[0][0]);
+            shared->seen[at / TASKS][at % TASKS]++;
+        }
         shared->popped += n;
         if (n == 0)
             sched_yield();
