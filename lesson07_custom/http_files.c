@@ -185,6 +185,7 @@ int http_files_status(int err)
     case ENFILE:
     case ENOMEM:
     case EAGAIN:
+    case EINTR:
         return 503;
     default:
         return 500;

@@ -5,6 +5,7 @@
 #include "common/testing/testing.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -129,7 +130,9 @@ static void openat2_is_there(void **state)
     struct http_files files;
     assert_int_equal(http_files_init(&files, root), 0);
     bool there = !files.walking;
+    assert_int_equal(fcntl(files.root, F_GETFD), FD_CLOEXEC);
     http_files_finish(&files);
+    assert_int_equal(files.root, -1);
     if (!there)
         skip_because("no openat2 here, so only the fallback is tested");
 }
@@ -265,6 +268,31 @@ static void long_names_are_refused(void **state)
         }
     }
     assert_int_equal(http_files_status(-ENAMETOOLONG), 414);
+}
+
+/* Exactly at the limits, where a buffer would be overrun by one. */
+static void names_at_the_limits_overrun_nothing(void **state)
+{
+    (void)state;
+    static char path[PATH_MAX + 10];
+    struct http_files files;
+    EACH_WALK(files)
+    {
+        struct http_file file;
+        for (size_t size = NAME_MAX - 1; size < NAME_MAX + 4; size++) {
+            memset(path, 'x', size);
+            path[size] = '\0';
+            assert_int_equal(http_files_open(&files, path, false, &file),
+                             size <= NAME_MAX ? -ENOENT : -ENAMETOOLONG);
+        }
+        for (size_t size = PATH_MAX - 20; size < sizeof path; size++) {
+            for (size_t i = 0; i < size; i++)
+                path[i] = i % 2 ? '/' : 'x';
+            path[size] = '\0';
+            assert_true(http_files_open(&files, path, true, &file) < 0);
+            assert_true(http_files_open(&files, path, false, &file) < 0);
+        }
+    }
 }
 
 static void open_locked(void *argument)
@@ -433,6 +461,33 @@ static void without_openat2_the_fallback_is_chosen(void **state)
     }
 }
 
+static void open_while_the_tree_changes(void *argument)
+{
+    struct http_files files;
+    struct http_file file;
+    if (http_files_init(&files, root) < 0)
+        _exit(1);
+    if (files.walking)
+        _exit(77);
+    refuse_openat2(*(int *)argument);
+    _exit(-http_files_open(&files, "a.txt", false, &file));
+}
+
+/* The kernel says EAGAIN when something is renamed in mid-walk. That is tried again, but
+ * not for ever. */
+static void retries_end(void **state)
+{
+    (void)state;
+    int again[] = { EAGAIN, EINTR };
+    for (size_t i = 0; i < ARRAY_SIZE(again); i++) {
+        int status = run_in_child(open_while_the_tree_changes, &again[i], NULL, 0);
+        if (status == 77)
+            skip_because("no openat2, or no seccomp filter can be set here");
+        assert_int_equal(status, again[i]);
+        assert_int_equal(http_files_status(-again[i]), 503);
+    }
+}
+
 struct swapper {
     char here[280], there[280];
     _Atomic bool stop;
@@ -486,12 +541,14 @@ int main(void)
         cmocka_unit_test(links_that_stay_inside_work_with_openat2_only),
         cmocka_unit_test(magic_links_are_no_way_out),
         cmocka_unit_test(long_names_are_refused),
+        cmocka_unit_test(names_at_the_limits_overrun_nothing),
         cmocka_unit_test(an_unreadable_file_is_forbidden),
         cmocka_unit_test(a_deleted_file_is_gone_for_new_requests_only),
         cmocka_unit_test(attacks_on_the_whole_way_fail),
         cmocka_unit_test(running_out_of_descriptors_leaks_none),
         cmocka_unit_test(the_root_must_be_a_folder),
         cmocka_unit_test(without_openat2_the_fallback_is_chosen),
+        cmocka_unit_test(retries_end),
         cmocka_unit_test(a_link_that_appears_in_mid_walk_is_no_way_out),
     };
     return cmocka_run_group_tests(tests, make_tree, NULL);
