@@ -158,7 +158,7 @@ ALL_TESTS += $$(TESTS_$(1))
 build-lesson$(1): $$(DEMOS_$(1)) $$(PROGS_$(1)) $$(BENCHES_$(1)) $$(TESTS_$(1))
 	@:
 lesson$(1):
-	@$$(PARALLEL) build-lesson$(1) $$(if $$(filter 8,$(1)),all)
+	+@$$(PARALLEL) build-lesson$(1) $$(if $$(filter 8,$(1)),all)
 	@tools/lesson $(1) "$$(B)" "$$(DEMOS_$(1))" "$$(TESTS_$(1))"
 lesson0$(1): lesson$(1)
 endef
@@ -191,7 +191,7 @@ all: $(ALL) $(COMMON_TESTS)
 	@:
 
 test:
-	@$(PARALLEL) all
+	+@$(PARALLEL) all
 	@tools/run_tests --base $(B)/test/ $(ALL_TESTS)
 
 # The names of the test programs, for tools that run them their own way.
@@ -209,7 +209,7 @@ arrows rules lint:
 	@tools/$@
 
 snippets: $(BUILD)/tools/probe_kernel
-	@$(PARALLEL) all
+	+@$(PARALLEL) all
 	@BUILD="$(B)" tools/snippets
 
 format:
@@ -222,7 +222,7 @@ $(BUILD)/tools/%: tools/%.c
 
 FOR ?= 60
 soak:
-	@$(PARALLEL) all
+	+@$(PARALLEL) all
 	@if [ -x $(B)/bin/soak ]; then $(B)/bin/soak --seconds $(FOR); \
 	else echo "soak: there is no program for it yet (lessonNN_*/prog_soak.c)"; fi
 
