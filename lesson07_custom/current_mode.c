@@ -1,0 +1,76 @@
+/* current_mode: one lane, on the thread that calls runtime_run.
+ *
+ * The lane is made by the thread that creates the runtime, and run by the one that calls
+ * runtime_run: with io_uring these must be the same (a ring of one thread belongs to its
+ * maker). */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lesson07_custom/lane.h"
+
+static int current_start(struct runtime *runtime)
+{
+    struct lane *lane = calloc(1, sizeof *lane);
+    if (!lane)
+        return -ENOMEM;
+    int err = lane_init(lane, runtime, 0);
+    if (err < 0) {
+        free(lane);
+        return err;
+    }
+    runtime->mode_state = lane;
+    return 0;
+}
+
+static int current_run(struct runtime *runtime, struct future *root,
+                       struct task_handle *handle)
+{
+    struct lane *lane = runtime->mode_state;
+    place_enter(&lane->place);
+    int err = executor_block_on(&lane->executor, root, handle);
+    place_leave(&lane->place);
+    return err;
+}
+
+static struct scheduler *current_lane(struct runtime *runtime, unsigned index)
+{
+    struct lane *lane = runtime->mode_state;
+    (void)index;
+    return &lane->executor.scheduler;
+}
+
+static int current_stop(struct runtime *runtime, uint64_t grace_ns)
+{
+    struct lane *lane = runtime->mode_state;
+    place_enter(&lane->place);
+    int err = lane_stop(lane, grace_ns);
+    place_leave(&lane->place);
+    return err;
+}
+
+static void current_destroy(struct runtime *runtime)
+{
+    lane_finish(runtime->mode_state);
+    free(runtime->mode_state);
+}
+
+static void current_dump(struct runtime *runtime)
+{
+    lane_dump(runtime->mode_state, 100 * NS_PER_MS);
+}
+
+static void current_metrics(struct runtime *runtime, struct runtime_metrics *metrics)
+{
+    lane_metrics(runtime->mode_state, metrics);
+}
+
+const struct mode_ops current_mode_ops = {
+    .name = "current",
+    .start = current_start,
+    .run = current_run,
+    .lane = current_lane,
+    .stop = current_stop,
+    .destroy = current_destroy,
+    .dump = current_dump,
+    .metrics = current_metrics,
+};

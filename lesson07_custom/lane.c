@@ -1,0 +1,148 @@
+/* lane: how one thread's world begins, ends, and answers questions.
+ *
+ * A lane's tasks are polled by its thread only, so its thread is also the only one that
+ * can print them without a lock: a dump is a question, which the executor answers between
+ * two polls. */
+#include "lesson07_custom/lane.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+static void answer_dump(struct executor *executor, void *argument)
+{
+    struct lane *lane = argument;
+    pthread_mutex_lock(&lane->lock);
+    bool wanted = lane->printed != lane->asked;
+    if (wanted) {
+        fprintf(stderr, "lane %u: %llu task(s)\n", lane->place.lane,
+                (unsigned long long)executor->live);
+        executor_print_tasks(executor);
+        lane->printed = lane->asked;
+        pthread_cond_broadcast(&lane->answered);
+    }
+    pthread_mutex_unlock(&lane->lock);
+}
+
+static int init_dump(struct lane *lane)
+{
+    int err = pthread_mutex_init(&lane->lock, NULL);
+    if (err != 0)
+        return -err;
+    pthread_condattr_t attributes;
+    err = pthread_condattr_init(&attributes);
+    if (err == 0) {
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        err = pthread_cond_init(&lane->answered, &attributes);
+        pthread_condattr_destroy(&attributes);
+    }
+    if (err != 0)
+        pthread_mutex_destroy(&lane->lock);
+    return -err;
+}
+
+int lane_init(struct lane *lane, struct runtime *runtime, unsigned index)
+{
+    const struct runtime_config *config = &runtime->config;
+    lane->asked = 0;
+    lane->printed = 0;
+    int err = init_dump(lane);
+    if (err < 0)
+        return err;
+    err = device_init(&lane->device, config, runtime->uring, false);
+    if (err < 0)
+        goto fail_device;
+    spin_parker_init(&lane->spin, lane->device.parker, &lane->executor.polls,
+                     config->spin_before_park_ns);
+    err = executor_init(&lane->executor, config->spin_before_park_ns
+                                             ? &lane->spin.parker
+                                             : lane->device.parker);
+    if (err < 0)
+        goto fail_executor;
+    lane->executor.on_call = answer_dump;
+    lane->executor.on_call_argument = lane;
+    lane->place = (struct place){
+        .runtime = runtime,
+        .scheduler = &lane->executor.scheduler,
+        .flags = SPAWN_LOCAL,
+        .lane = index,
+        .worker = index,
+        .services = { .driver = lane->device.driver,
+                      .timers = lane->device.timers,
+                      .offload = blocking_offload(runtime->blocking) },
+    };
+    return 0;
+fail_executor:
+    device_finish(&lane->device);
+fail_device:
+    pthread_cond_destroy(&lane->answered);
+    pthread_mutex_destroy(&lane->lock);
+    return err;
+}
+
+void lane_finish(struct lane *lane)
+{
+    device_finish(&lane->device);
+    pthread_cond_destroy(&lane->answered);
+    pthread_mutex_destroy(&lane->lock);
+}
+
+int lane_stop(struct lane *lane, uint64_t grace_ns)
+{
+    struct executor *executor = &lane->executor;
+    source_pool_drain(lane->device.sources); /* phase 1 */
+    int err = executor_run_for(executor, grace_ns);
+    if (err < 0) { /* phase 2; tasks that nobody can wake need the cancel as well */
+        executor_cancel_all(executor);
+        err = executor_run_for(executor, RUNTIME_CANCEL_NS);
+    }
+    if (err < 0) { /* phase 3 */
+        fprintf(stderr, "lane %u: %llu task(s) ignore the stop:\n", lane->place.lane,
+                (unsigned long long)executor->live);
+        executor_print_tasks(executor);
+        return -ETIMEDOUT;
+    }
+    return executor_finish(executor) < 0 ? -ETIMEDOUT : 0;
+}
+
+static void wait_for_answer(struct lane *lane, uint64_t number, uint64_t limit_ns)
+{
+    uint64_t deadline = clock_after(clock_now(), limit_ns);
+    struct timespec until = { .tv_sec = (time_t)(deadline / NS_PER_S),
+                              .tv_nsec = (long)(deadline % NS_PER_S) };
+    while (lane->printed < number &&
+           pthread_cond_timedwait(&lane->answered, &lane->lock, &until) == 0)
+        ;
+}
+
+void lane_dump(struct lane *lane, uint64_t limit_ns)
+{
+    pthread_mutex_lock(&lane->lock);
+    uint64_t number = ++lane->asked;
+    executor_call(&lane->executor);
+    wait_for_answer(lane, number, limit_ns);
+    if (lane->printed < number) {
+        const char *task =
+            atomic_load_explicit(&lane->executor.polling, memory_order_relaxed);
+        fprintf(stderr, "lane %u: stalled: no answer for %llu ms, %s%s%s\n",
+                lane->place.lane, (unsigned long long)(limit_ns / NS_PER_MS),
+                task ? "in one poll of task '" : "its executor is not running",
+                task ? task : "", task ? "'" : "");
+        lane->printed = number; /* nobody waits for it any more */
+    }
+    pthread_mutex_unlock(&lane->lock);
+}
+
+static uint64_t read_counter(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void lane_metrics(struct lane *lane, struct runtime_metrics *metrics)
+{
+    metrics->polls += read_counter(&lane->executor.polls);
+    metrics->parks += read_counter(&lane->executor.parks);
+    metrics->operations += read_counter(&lane->place.stats.operations);
+    metrics->syscalls += read_counter(&lane->place.stats.syscalls);
+    metrics->counted += read_counter(&lane->place.counted);
+}
