@@ -146,6 +146,13 @@ static const struct good goods[] = {
       true, 0 },
 };
 
+static enum http_form form_of(const struct good *good)
+{
+    if (good->path[0] != '/')
+        return HTTP_FORM_OTHER;
+    return strstr(good->input, "//x") != NULL ? HTTP_FORM_ABSOLUTE : HTTP_FORM_ORIGIN;
+}
+
 static void a_good_request_is_understood(void **state)
 {
     (void)state;
@@ -159,9 +166,9 @@ static void a_good_request_is_understood(void **state)
             fail_msg("%s: %s", good->input, r.error.why ? r.error.why : "incomplete");
         if (r.head_size != size || !same(r.path, good->path) ||
             !same(r.query, good->query) || !same(r.host, good->host) ||
-            r.method != good->method || r.minor != good->minor ||
-            r.keep_alive != good->keep_alive || r.refusal != good->refusal ||
-            !http_body_done(&r.body))
+            r.form != form_of(good) || r.method != good->method ||
+            r.minor != good->minor || r.keep_alive != good->keep_alive ||
+            r.refusal != good->refusal || !http_body_done(&r.body))
             fail_msg("%s: path %.*s query %.*s host %.*s method %d refusal %d",
                      good->input, (int)r.path.size, r.path.at, (int)r.query.size,
                      r.query.at, (int)r.host.size, r.host.at, (int)r.method, r.refusal);
@@ -199,6 +206,9 @@ static const struct wrong wrongs[] = {
     { "GET x HTTP/1.1\r\n", 400, "neither" },
     { "GET * HTTP/1.1\r\n", 400, "neither" },
     { "GET a:80 HTTP/1.1\r\n", 400, "neither" },
+    { "OPTIONX * HTTP/1.1\r\n", 400, "neither" },
+    { "CONNECX a:80 HTTP/1.1\r\n", 400, "neither" },
+    { "GET http:// HTTP/1.1\r\n", 400, "host" },
     { "GET https://a/ HTTP/1.1\r\n", 400, "neither" },
     { "CONNECT a/b HTTP/1.1\r\n", 400, "neither" },
     { "GET http:///x HTTP/1.1\r\n", 400, "host" },

@@ -109,6 +109,27 @@ static void a_small_buffer_is_reported_and_not_overrun(void **state)
     }
 }
 
+static void a_head_fits_exactly_or_is_refused(void **state)
+{
+    (void)state;
+    char full[HTTP_RESPONSE_ROOM];
+    const struct http_response all = { .status = 404,
+                                       .connection = HTTP_CLOSES,
+                                       .content_type = "a/b",
+                                       .date = DATE,
+                                       .location = "/x/",
+                                       .allow = true };
+    int wanted = http_response_head(&all, full, sizeof full);
+    assert_true(wanted > 0);
+    for (int capacity = 0; capacity <= wanted; capacity++) {
+        char *out = malloc(capacity > 0 ? (size_t)capacity : 1);
+        assert_non_null(out);
+        int size = http_response_head(&all, out, (size_t)capacity);
+        assert_int_equal(size, capacity < wanted ? -ENOBUFS : wanted);
+        free(out);
+    }
+}
+
 static void date_is_written_as_the_rfc_says(void **state)
 {
     (void)state;
@@ -136,7 +157,9 @@ static void a_canned_response_is_a_copy(void **state)
     (void)state;
     struct http_canned canned;
     char out[HTTP_RESPONSE_ROOM];
-    assert_int_equal(http_canned_init(&canned, &hello, "Hello, world", 12), 0);
+    struct http_response head = hello;
+    head.head_only = true; /* that is the copy's affair */
+    assert_int_equal(http_canned_init(&canned, &head, "Hello, world", 12), 0);
     must_be(out, http_canned_copy(&canned, false, out, sizeof out), HELLO);
     must_be(
         out, http_canned_copy(&canned, true, out, sizeof out),
@@ -205,6 +228,7 @@ int main(void)
         cmocka_unit_test(errors_have_a_short_text),
         cmocka_unit_test(each_status_has_its_reason),
         cmocka_unit_test(a_small_buffer_is_reported_and_not_overrun),
+        cmocka_unit_test(a_head_fits_exactly_or_is_refused),
         cmocka_unit_test(date_is_written_as_the_rfc_says),
         cmocka_unit_test(a_canned_response_is_a_copy),
         cmocka_unit_test(a_canned_date_is_renewed_in_place),
