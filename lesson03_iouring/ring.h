@@ -43,6 +43,7 @@ struct ring_config {
 struct ring {
     struct io_uring uring;
     bool deferred; /* completions are posted only when this thread asks for them */
+    bool sleeps_in_poll; /* under valgrind; see wait_in_poll in ring.c */
 
     /* In flight = started - finished. Two counters, one for each side, so that the two
      * sides share no counter; each is written by its side only. */

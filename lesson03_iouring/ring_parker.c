@@ -93,8 +93,10 @@ int ring_parker_init(struct ring_parker *parker, struct ring *ring)
 {
     memset(parker, 0, sizeof *parker);
     parker->parker.ops = &ring_parker_ops;
-    parker->ring = ring;
-    return notifier_init(&parker->notifier);
+    int err = notifier_init(&parker->notifier);
+    if (!err)
+        parker->ring = ring; /* from now on finish has something to undo */
+    return err;
 }
 
 void ring_parker_finish(struct ring_parker *parker)
