@@ -78,7 +78,8 @@ void wait_queue_grant_all(struct wait_queue *queue, unsigned grant)
     /* A line of our own: whoever queues up while the lock is released is not in it, and
      * who leaves it (a cancel) unlinks itself wherever it stands, under the lock. */
     struct list line;
-    struct wake_batch batch = { 0 };
+    struct wake_batch batch;
+    batch.count = 0;
     list_init(&line);
     list_splice_back(&line, &queue->waiters);
     while (!list_empty(&line)) {

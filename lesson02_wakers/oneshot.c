@@ -1,0 +1,175 @@
+/* oneshot: one compare-exchange decides, a waker cell tells.
+ *
+ * Problem: send, close and receive run on three threads at once, and the value may
+ * neither be lost nor be owned twice. Idea: the sender writes the value first and then
+ * moves the stage from EMPTY to SENT; the closing side moves it from EMPTY to CLOSED;
+ * only one of them can. Only the receiver leaves SENT. Invariant: the value belongs to
+ * the sender in EMPTY, CLOSED and GONE, to the block in SENT, to the receiver in TAKEN.
+ *
+ * A receiver that waits puts its waker into the cell before it looks at the stage, and
+ * the sender changes the stage before it looks into the cell (W1): one of the two sees
+ * the other. The block stays until both ends are gone, so the sender may wake after
+ * SENT. */
+#include "lesson02_wakers/oneshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lesson02_wakers/waker_cell.h"
+
+enum stage { EMPTY, SENT, CLOSED, GONE, TAKEN };
+
+struct oneshot {
+    _Atomic unsigned stage;
+    _Atomic unsigned ends; /* that are left: the last one frees */
+    void *value;           /* guarded by stage; see the essay */
+    struct waker_cell waiting;
+    void (*dispose)(void *value); /* immutable */
+};
+
+int oneshot_create(struct oneshot_sender *sender, struct oneshot_receiver *receiver,
+                   void (*dispose)(void *value))
+{
+    struct oneshot *shared = malloc(sizeof *shared);
+    if (!shared)
+        return -ENOMEM;
+    *shared = (struct oneshot){ .dispose = dispose };
+    atomic_init(&shared->stage, EMPTY);
+    atomic_init(&shared->ends, 2);
+    waker_cell_init(&shared->waiting);
+    sender->shared = shared;
+    receiver->shared = shared;
+    return 0;
+}
+
+static void let_go(struct oneshot *shared)
+{
+    /* acq_rel: release our last use of the block, acquire the other end's */
+    if (atomic_fetch_sub_explicit(&shared->ends, 1, memory_order_acq_rel) == 2)
+        return;
+    waker_cell_finish(&shared->waiting);
+    free(shared);
+}
+
+/* Leaves EMPTY; returns EMPTY, or where the other side went before. */
+static unsigned leave_empty(struct oneshot *shared, unsigned to)
+{
+    unsigned seen = EMPTY;
+    /* acq_rel: release publishes the value; acquire pairs with that release, for a
+     * close that came second. Both pair with the load in oneshot_try_receive. */
+    atomic_compare_exchange_strong_explicit(&shared->stage, &seen, to,
+                                            memory_order_acq_rel, memory_order_acquire);
+    return seen;
+}
+
+int oneshot_send(struct oneshot_sender *sender, void *value)
+{
+    struct oneshot *shared = sender->shared;
+    CHECK(shared, "a oneshot's sender was used twice");
+    sender->shared = NULL;
+    shared->value = value;
+    unsigned before = leave_empty(shared, SENT);
+    if (before == EMPTY)
+        waker_cell_wake(&shared->waiting);
+    let_go(shared);
+    return before == EMPTY ? 0 : -EPIPE;
+}
+
+bool oneshot_is_closed(const struct oneshot_sender *sender)
+{
+    return atomic_load_explicit(&sender->shared->stage, memory_order_relaxed) == CLOSED;
+}
+
+void oneshot_sender_drop(struct oneshot_sender *sender)
+{
+    struct oneshot *shared = sender->shared;
+    if (!shared)
+        return;
+    sender->shared = NULL;
+    if (leave_empty(shared, GONE) == EMPTY)
+        waker_cell_wake(&shared->waiting);
+    let_go(shared);
+}
+
+void oneshot_close(struct oneshot_receiver *receiver)
+{
+    leave_empty(receiver->shared, CLOSED);
+}
+
+void oneshot_receiver_drop(struct oneshot_receiver *receiver)
+{
+    struct oneshot *shared = receiver->shared;
+    if (!shared)
+        return;
+    void *value;
+    oneshot_close(receiver);
+    if (oneshot_try_receive(receiver, &value) == 0 && shared->dispose)
+        shared->dispose(value);
+    receiver->shared = NULL;
+    let_go(shared);
+}
+
+int oneshot_try_receive(struct oneshot_receiver *receiver, void **value)
+{
+    struct oneshot *shared = receiver->shared;
+    /* acquire: pairs with the release in leave_empty */
+    unsigned stage = atomic_load_explicit(&shared->stage, memory_order_acquire);
+    if (stage == EMPTY)
+        return -EAGAIN;
+    if (stage != SENT)
+        return -EPIPE;
+    *value = shared->value;
+    /* relaxed: the sender never looks at the stage again, and SENT is ours to leave */
+    atomic_store_explicit(&shared->stage, TAKEN, memory_order_relaxed);
+    return 0;
+}
+
+/* ---- the future */
+
+static enum poll_state receive_end(struct oneshot_receive *self, int result)
+{
+    /* A waker that is left in the cell would keep our task in memory for nothing. */
+    struct waker left = waker_cell_take(&self->receiver->shared->waiting);
+    waker_drop(&left);
+    self->result = result;
+    return POLL_READY;
+}
+
+static enum poll_state receive_poll(struct future *future, struct context *context)
+{
+    struct oneshot_receive *self = container_of(future, struct oneshot_receive, future);
+    CHECK(self->receiver->shared, "a receive on an empty end of a oneshot");
+    if (self->cancelled)
+        return receive_end(self, -ECANCELED);
+    waker_cell_register(&self->receiver->shared->waiting, context);
+    int result = oneshot_try_receive(self->receiver, &self->value);
+    return result == -EAGAIN ? POLL_PENDING : receive_end(self, result);
+}
+
+static void receive_cancel(struct future *future)
+{
+    container_of(future, struct oneshot_receive, future)->cancelled = true;
+}
+
+/* Nobody looks at the value: it is the block's to dispose of. */
+static void receive_discard(struct future *future)
+{
+    struct oneshot_receive *self = container_of(future, struct oneshot_receive, future);
+    struct oneshot *shared = self->receiver->shared;
+    if (future_is_done(future) && self->result == 0 && shared->dispose)
+        shared->dispose(self->value);
+}
+
+static const struct future_ops oneshot_receive_ops = {
+    .name = "receive of a oneshot",
+    .size = FUTURE_SIZE(struct oneshot_receive),
+    .poll = receive_poll,
+    .cancel = receive_cancel,
+    .discard = receive_discard,
+};
+
+struct oneshot_receive oneshot_receive(struct oneshot_receiver *receiver)
+{
+    return (struct oneshot_receive){ .future = { &oneshot_receive_ops },
+                                     .receiver = receiver };
+}
