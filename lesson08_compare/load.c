@@ -26,6 +26,7 @@
 
 #include "common/clock.h"
 #include "common/errname.h"
+#include "lesson08_compare/process.h"
 
 #define EVENTS_AT_ONCE 64
 #define TAIL_NS (3 * NS_PER_S)
@@ -187,6 +188,7 @@ static int run(struct load *load)
     while (err == 0 && load->alive > 0 && clock_now() < load->measure_from)
         err = turn(load, load->measure_from);
     uint64_t cpu_before = clock_process_cpu();
+    uint64_t watch_before = plan->watch ? process_cpu_ns(plan->watch) : 0;
     /* A turn a second at least: a count may end the run from inside one. */
     uint64_t now = clock_now();
     while (err == 0 && load->alive > 0 && now < load->measure_to) {
@@ -195,6 +197,8 @@ static int run(struct load *load)
         now = clock_now();
     }
     result->cpu_ns = clock_process_cpu() - cpu_before;
+    if (plan->watch)
+        result->watch_cpu_ns = process_cpu_ns(plan->watch) - watch_before;
     uint64_t end = now < load->measure_to ? now : load->measure_to;
     result->elapsed_ns = end > load->measure_from ? end - load->measure_from : 0;
     load->stopping = true;

@@ -16,6 +16,8 @@
 #ifndef LESSON08_LOAD_H
 #define LESSON08_LOAD_H
 
+#include <sys/types.h>
+
 #include "lesson08_compare/histogram.h"
 #include "lesson08_compare/workload.h"
 
@@ -32,6 +34,7 @@ struct load_plan {
     uint64_t duration_ns; /* measured; 0: until `requests` */
     uint64_t requests;    /* stop after so many measured ones; 0: no limit */
     uint64_t rate;        /* requests a second over all connections; 0: closed loop */
+    pid_t watch;          /* report this process's CPU time as well; 0: none */
 };
 
 struct load_result {
@@ -40,8 +43,9 @@ struct load_result {
     uint64_t all_requests; /* answered at all, with warm-up and the tail */
     uint64_t fair_min, fair_median, fair_max; /* measured requests a connection */
     uint64_t cpu_ns;                          /* our own, within the measured time */
-    uint64_t errors; /* connections lost, and answers that were wrong */
-    char error[160]; /* the first of them; "" if there was none */
+    uint64_t watch_cpu_ns; /* the watched process's, within the measured time */
+    uint64_t errors;       /* connections lost, and answers that were wrong */
+    char error[160];       /* the first of them; "" if there was none */
     struct histogram latency;
     struct histogram lag; /* open loop: how late we ourselves sent */
 };

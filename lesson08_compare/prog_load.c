@@ -33,11 +33,19 @@ static const char help[] =
     "  --requests N      stop after N measured requests instead\n"
     "  --rate R          open loop, R requests a second (default: closed loop)\n"
     "  --cpu N           run on this CPU only\n"
+    "  --watch PID       report that process's CPU time as well\n"
     "  --help            this text\n\n"
     "Example: build/bin/base_epoll --port 7000 & build/bin/load --port 7000\n";
 
 enum { OPT_PORT = 256, OPT_ADDRESS, OPT_PROTO, OPT_CONNECTIONS, OPT_SIZE, OPT_WARMUP };
-enum { OPT_DURATION = OPT_WARMUP + 1, OPT_REQUESTS, OPT_RATE, OPT_CPU, OPT_HELP };
+enum {
+    OPT_DURATION = OPT_WARMUP + 1,
+    OPT_REQUESTS,
+    OPT_RATE,
+    OPT_CPU,
+    OPT_WATCH,
+    OPT_HELP
+};
 
 static bool number(const char *name, uint64_t low, uint64_t high, uint64_t *value)
 {
@@ -88,6 +96,10 @@ static bool take_option(int option, struct options *options)
         return number("rate", 1, 100000000, &plan->rate);
     case OPT_CPU:
         return number("cpu", 0, CPU_SETSIZE - 1, &options->cpu);
+    case OPT_WATCH:
+        ok = number("watch", 1, INT32_MAX, &n);
+        plan->watch = (pid_t)n;
+        return ok;
     case OPT_HELP:
         options->help = true;
         return true;
@@ -109,6 +121,7 @@ static bool parse_options(int argc, char **argv, struct options *options)
         { "requests", required_argument, NULL, OPT_REQUESTS },
         { "rate", required_argument, NULL, OPT_RATE },
         { "cpu", required_argument, NULL, OPT_CPU },
+        { "watch", required_argument, NULL, OPT_WATCH },
         { "help", no_argument, NULL, OPT_HELP },
         { NULL, 0, NULL, 0 },
     };
@@ -151,6 +164,7 @@ static void print_result(const struct load_plan *plan, const struct load_result 
     json_count(&json, "lag_p99_ns", histogram_percentile(&r->lag, 0.99));
     json_count(&json, "cpu_us", r->cpu_ns / 1000);
     json_real(&json, "busy", seconds > 0 ? (double)r->cpu_ns / 1e9 / seconds : 0);
+    json_count(&json, "watch_cpu_us", r->watch_cpu_ns / 1000);
     json_count(&json, "errors", r->errors);
     json_text(&json, "error", r->error);
     json_end(&json);

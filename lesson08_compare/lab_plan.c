@@ -1,0 +1,87 @@
+/* lab_plan: who competes, in what.
+ *
+ * The matrix separates two questions that published comparisons mix: what comes from the
+ * scheduler (read down a column of one driver) and what from the I/O backend (compare a
+ * cell with the raw loop of its own backend, never with the other's). */
+#include "lesson08_compare/lab.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/container.h"
+
+enum { RAW_EPOLL, RAW_URING };
+
+const struct lab_contestant lab_contestants[] = {
+    { "raw-epoll", NULL, "epoll", "base_epoll", RAW_EPOLL },
+    { "raw-uring", NULL, "uring", "base_uring", RAW_URING },
+    { "threads", NULL, "epoll", "base_threads", RAW_EPOLL },
+    { "current/epoll", "current", "epoll", NULL, RAW_EPOLL },
+    { "steal/epoll", "steal", "epoll", NULL, RAW_EPOLL },
+    { "core/epoll", "core", "epoll", NULL, RAW_EPOLL },
+    { "current/uring", "current", "uring", NULL, RAW_URING },
+    { "steal/uring", "steal", "uring", NULL, RAW_URING },
+    { "core/uring", "core", "uring", NULL, RAW_URING },
+};
+const int lab_contestant_count = (int)ARRAY_SIZE(lab_contestants);
+
+const struct lab_row lab_rows[] = {
+    { "echo-1", "echo 64 B, 1 connection", WORKLOAD_ECHO, 1, 64, 0, false, false },
+    { "echo-64", "echo 64 B, 64 connections", WORKLOAD_ECHO, 64, 64, 0, false, true },
+    { "echo-1000", "echo 64 B, 1000 connections", WORKLOAD_ECHO, 1000, 64, 0, false,
+      false },
+    { "http-16", "HTTP /hello, 16 connections", WORKLOAD_HTTP, 16, 0, 0, false, false },
+    { "http-64", "HTTP /hello, 64 connections", WORKLOAD_HTTP, 64, 0, 0, false, true },
+    { "http-256", "HTTP /hello, 256 connections", WORKLOAD_HTTP, 256, 0, 0, false,
+      false },
+    { "http-1024", "HTTP /hello, 1024 connections", WORKLOAD_HTTP, 1024, 0, 0, true,
+      false },
+    { "open-50", "echo 64 B, 64 connections, open loop at 50 % of raw-epoll's peak",
+      WORKLOAD_ECHO, 64, 64, 0.5, true, false },
+    { "open-80", "echo 64 B, 64 connections, open loop at 80 % of raw-epoll's peak",
+      WORKLOAD_ECHO, 64, 64, 0.8, true, false },
+};
+const int lab_row_count = (int)ARRAY_SIZE(lab_rows);
+
+bool lab_present(const struct lab *lab, int contestant, enum workload_proto proto)
+{
+    char path[600];
+    const char *program = lab_contestants[contestant].program;
+    if (!program)
+        program = proto == WORKLOAD_HTTP ? "httpd" : "echo";
+    snprintf(path, sizeof path, "%s/%s", lab->bin, program);
+    return access(path, X_OK) == 0;
+}
+
+static bool matches(const struct lab *lab, int row, int contestant)
+{
+    char name[128], pattern[256];
+    snprintf(name, sizeof name, "%s %s", lab_rows[row].name,
+             lab_contestants[contestant].name);
+    snprintf(pattern, sizeof pattern, "*%s*", lab->only);
+    return fnmatch(pattern, name, 0) == 0;
+}
+
+/* A raw loop is also wanted where somebody is who is compared with it. */
+bool lab_wanted(const struct lab *lab, int row, int contestant)
+{
+    if (lab_rows[row].full_only && !lab->full)
+        return false;
+    if (!lab->only || matches(lab, row, contestant))
+        return true;
+    for (int c = 0; c < lab_contestant_count; c++)
+        if (lab_contestants[c].baseline == contestant && matches(lab, row, c))
+            return true;
+    return false;
+}
+
+double lab_expected_minutes(const struct lab *lab)
+{
+    double seconds = 0;
+    for (int row = 0; row < lab_row_count; row++)
+        for (int c = 0; c < lab_contestant_count; c++)
+            if (lab_wanted(lab, row, c) && lab_present(lab, c, lab_rows[row].proto))
+                seconds += 0.2 + (double)(lab->warmup_ms + lab->measure_ms) / 1000;
+    return seconds * lab->rounds / 60;
+}

@@ -1,0 +1,49 @@
+/* process: start a program, listen to it, measure it, and never leave it behind.
+ *
+ * Three nets hold a child: the lab stops it; process_kill_all, which runs at exit, kills
+ * what is left; and the kernel kills it when the lab dies without running anything
+ * (PR_SET_PDEATHSIG).
+ *
+ * Threads: one. Errors: negative errno. */
+#ifndef LESSON08_PROCESS_H
+#define LESSON08_PROCESS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PROCESS_ANY_CPU (-1)
+
+struct process {
+    pid_t pid; /* 0 when none runs */
+    int out;   /* owns; the read end of its stdout */
+    size_t length;
+    char text[4096]; /* what it said and nobody has read yet */
+};
+
+struct process_end {
+    int status;      /* exit status, or minus the signal that ended it */
+    uint64_t cpu_ns; /* user + system, the whole life */
+};
+
+/* argv[0] is a path, or a name looked up in PATH. `log` receives its stderr (-1: ours).
+ * It runs on `cpu` only. An exec that fails ends the child with status 127. */
+int process_start(struct process *process, char *const argv[], int cpu, int log);
+
+/* The next line of its stdout, without the newline. -ETIMEDOUT at the deadline (of
+ * clock_now), -EINTR when a signal came, -EPIPE when its stdout ended. */
+int process_read_line(struct process *process, char *line, size_t size,
+                      uint64_t deadline);
+
+/* Sends `sig` (0: none), waits until the deadline, then kills. Closes its stdout. */
+struct process_end process_stop(struct process *process, int sig, uint64_t deadline);
+
+/* CPU time that a running process has used, all its threads, in ns; 0 if it is gone. */
+uint64_t process_cpu_ns(pid_t pid);
+
+/* Kills whatever was started and not stopped. For atexit. */
+void process_kill_all(void);
+
+#endif
