@@ -77,16 +77,24 @@ static unsigned room_for(struct deque *deque, deque_index bottom, unsigned wante
     return capacity - used;
 }
 
-unsigned deque_push_many(struct deque *deque, struct task **tasks, unsigned count)
+/* Puts the tasks into slots that nobody looks at yet; returns how many fitted. */
+static unsigned fill(struct deque *deque, deque_index bottom, struct task **tasks,
+                     unsigned count)
 {
-    deque_index bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
     unsigned room = room_for(deque, bottom, count);
     if (count > room)
         count = room;
     for (unsigned i = 0; i < count; i++)
         atomic_store_explicit(slot(deque, (deque_index)(bottom + i)), tasks[i],
                               memory_order_relaxed);
-    PAUSE("push: before the task is published");
+    PAUSE("push: before the tasks are published");
+    return count;
+}
+
+unsigned deque_push_many(struct deque *deque, struct task **tasks, unsigned count)
+{
+    deque_index bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+    count = fill(deque, bottom, tasks, count);
     /* Its release half pairs with the load of bottom in claim: who sees the index sees
      * the slot and the task behind it. Its seq_cst half pairs with idle_announce: after
      * this store we look for sleepers, and a sleeper announces itself and then looks at
@@ -101,11 +109,26 @@ bool deque_push(struct deque *deque, struct task *task)
     return deque_push_many(deque, &task, 1) == 1;
 }
 
+bool deque_push_quietly(struct deque *deque, struct task *task)
+{
+    deque_index bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+    if (fill(deque, bottom, &task, 1) == 0)
+        return false;
+    /* release: pairs with the load of bottom in claim, as above */
+    atomic_store_explicit(&deque->bottom, (deque_index)(bottom + 1),
+                          memory_order_release);
+    return true;
+}
+
 struct task *deque_take(struct deque *deque)
 {
     CHECK(deque->kind == DEQUE_LIFO, "take from the bottom of a FIFO deque");
     deque_index bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
     deque_index newest = (deque_index)(bottom - 1);
+    /* relaxed: top only grows, so what looks empty is empty. Saves the two ordered steps
+     * below for a worker that asks in vain. */
+    if (distance(atomic_load_explicit(&deque->top, memory_order_relaxed), bottom) <= 0)
+        return NULL;
     PAUSE("take: before bottom goes down");
     /* Both pair with claim's two loads and its swap: see the essay. */
     atomic_store_explicit(&deque->bottom, newest, memory_order_seq_cst);
@@ -132,7 +155,8 @@ struct task *deque_take(struct deque *deque)
 
 /* Claims the `want(length)` oldest tasks by one swap of top. Lock-free: a lost swap
  * means that somebody else's succeeded, and we look again. */
-static unsigned claim(struct deque *deque, struct task **tasks, unsigned max, bool half)
+static inline unsigned claim(struct deque *deque, struct task **tasks, unsigned max,
+                             bool half)
 {
     for (;;) {
         /* Both pair with take's store to bottom and load of top: see the essay. The

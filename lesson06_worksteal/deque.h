@@ -76,6 +76,10 @@ void deque_finish(struct deque *deque);
  * announces its sleep later and then looks here (RULES W1; see idle.h). */
 bool deque_push(struct deque *deque, struct task *task);
 
+/* Owner. The same, without that promise: for a caller that will come back to the deque
+ * before it sleeps, and does not mind whether others know. Half the price. */
+bool deque_push_quietly(struct deque *deque, struct task *task);
+
 /* Owner. Pushes the whole array, in order, by one publication; returns how many found
  * room. */
 unsigned deque_push_many(struct deque *deque, struct task **tasks, unsigned count);

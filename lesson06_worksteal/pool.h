@@ -44,7 +44,7 @@ struct pool_config {
     unsigned
         queue_capacity; /* of each queue of a worker; power of two, 2..256; 0: 256 */
     uint64_t seed;      /* for the order of victims; 0: a fixed one */
-    bool no_stealing;   /* for comparisons: every worker for itself */
+    bool no_stealing;   /* for comparisons: each worker keeps what it has */
     bool no_lifo_slot;
     const char *name; /* of the threads: NAME-0, NAME-1, ...; NULL: "worker" */
     /* borrows; where the worker on watch sleeps, so that I/O and timers wake it: a

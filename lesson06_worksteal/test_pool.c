@@ -313,22 +313,27 @@ static void fork_join_survives_a_failed_mmap(void **state)
 
 /* ---- W10, errands */
 
-/* Waits for ever, and stores no waker: nobody could wake it. */
+/* Stores no waker: nobody could wake it. Only a cancel ends it. */
+struct forgetful {
+    struct future future;
+    bool cancelled;
+};
+
 static enum poll_state forgetful_poll(struct future *future, struct context *context)
 {
-    (void)future;
     (void)context;
-    return POLL_PENDING;
+    bool cancelled = container_of(future, struct forgetful, future)->cancelled;
+    return cancelled ? POLL_READY : POLL_PENDING;
 }
 
 static void forgetful_cancel(struct future *future)
 {
-    (void)future;
+    container_of(future, struct forgetful, future)->cancelled = true;
 }
 
 static const struct future_ops forgetful_ops = {
     .name = "forgetful",
-    .size = sizeof(struct future),
+    .size = sizeof(struct forgetful),
     .poll = forgetful_poll,
     .cancel = forgetful_cancel,
 };
@@ -339,9 +344,13 @@ static void block_on_forgetful(void *argument)
     struct pool *pool;
     if (pool_create(&pool, &(struct pool_config){ .workers = 2 }) != 0)
         _exit(1);
-    struct future forgetful = { &forgetful_ops };
+    struct forgetful forgetful = { .future = { &forgetful_ops } };
     struct task_handle handle = { NULL };
-    _exit(pool_block_on(pool, &forgetful, &handle) == -EDEADLK ? 42 : 2);
+    if (pool_block_on(pool, &forgetful.future, &handle) != -EDEADLK)
+        _exit(2);
+    task_detach(&handle);
+    pool_destroy(pool); /* its cancel ends the task */
+    _exit(42);
 }
 
 static void W10_a_task_that_nobody_can_wake_is_named(void **state)

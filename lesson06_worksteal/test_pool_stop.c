@@ -231,8 +231,11 @@ static void stop_with_stragglers(void *argument)
         sched_yield();
     if (pool_stop(pool, 20 * (int64_t)NS_PER_MS) != -ETIMEDOUT)
         _exit(5);
-    pool_destroy(pool); /* leaks on purpose: the task is in there */
+    pool_destroy(pool); /* leaks on purpose: the task is still in there */
     set_flag(&release);
+    if (pool_stop(pool, 60 * (int64_t)NS_PER_S) != 0)
+        _exit(6);
+    pool_destroy(pool); /* and now it can go */
     _exit(42);
 }
 

@@ -61,15 +61,28 @@ void worker_finish(struct worker *worker)
 
 /* ---- putting tasks in */
 
-/* `queue` is full: half of it and the new task go to where everybody looks, by one
- * lock. */
+static void push_local(struct worker *worker, struct task *task)
+{
+    task->next = NULL;
+    *worker->local_tail = task;
+    worker->local_tail = &task->next;
+}
+
+/* `queue` is full: half of it and the new task go to where everybody looks, by one lock.
+ * A pool without stealing is for comparisons: there each worker keeps what it has. */
 static void overflow(struct worker *worker, struct deque *queue, struct task *task)
 {
+    struct pool *pool = worker->pool;
     struct task *batch[BATCH_MAX + 1];
     unsigned count = deque_shed(queue, batch, BATCH_MAX);
-    batch[count] = task;
-    injector_push_batch(&worker->pool->injector, batch, count + 1);
-    STAT_ADD(worker->stats.overflown, count + 1);
+    batch[count++] = task;
+    if (pool->config.no_stealing) {
+        for (unsigned i = 0; i < count; i++)
+            push_local(worker, batch[i]);
+        return;
+    }
+    injector_push_batch(&pool->injector, batch, count);
+    STAT_ADD(worker->stats.overflown, count);
 }
 
 static void push(struct worker *worker, struct deque *queue, struct task *task)
@@ -100,26 +113,34 @@ static struct task *take_from_lifo_slot(struct worker *worker)
     return atomic_exchange_explicit(&worker->lifo, NULL, memory_order_acquire);
 }
 
+/* A task that yields stays with a worker that is awake and will come to it; nobody is
+ * woken for its sake. If a task before it does not come back, the watch sees to it. */
+static void put_behind_all_others(struct worker *worker, struct task *task)
+{
+    if (UNLIKELY(!deque_push_quietly(&worker->ready, task)))
+        overflow(worker, &worker->ready, task);
+}
+
 void worker_enqueue(struct worker *worker, struct task *task, enum schedule_why why)
 {
     struct pool *pool = worker->pool;
     if (task_is_local(task)) {
-        task->next = NULL;
-        *worker->local_tail = task;
-        worker->local_tail = &task->next;
-        return; /* nobody could help */
+        push_local(worker, task); /* nobody could help */
+        return;
     }
-    if (why == SCHEDULE_SPAWN) {
-        push(worker, &worker->deque, task);
-    } else if (why == SCHEDULE_WAKE && worker->in_task && !pool->config.no_lifo_slot) {
+    if (why == SCHEDULE_YIELD) {
+        put_behind_all_others(worker, task);
+        return;
+    }
+    bool to_slot =
+        why == SCHEDULE_WAKE && worker->in_task && !pool->config.no_lifo_slot;
+    if (to_slot)
         task = put_in_lifo_slot(worker, task);
-        if (!task)
-            return; /* we run it next; if not soon, the watch sees to it */
-        push(worker, &worker->ready, task);
-    } else {
-        push(worker, &worker->ready, task);
-    }
-    pool_notify(pool);
+    if (!task)
+        return; /* we run it next; if not soon, the watch sees to it */
+    push(worker, why == SCHEDULE_SPAWN ? &worker->deque : &worker->ready, task);
+    if (!pool->config.no_stealing) /* else nobody else could take it */
+        pool_notify(pool);
 }
 
 /* ---- taking tasks out: the worker's own */

@@ -52,7 +52,7 @@ struct worker {
 
     /* owner only */
     struct task_runner runner;
-    struct task *local; /* shares: SCHEDULED LOCAL tasks, linked by next */
+    struct task *local; /* shares: tasks that nobody may steal, linked by next */
     struct task **local_tail;
     uint64_t tick;        /* turns of the loop */
     unsigned lifo_streak; /* tasks from the LIFO slot in a row */
