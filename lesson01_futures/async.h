@@ -114,18 +114,28 @@ _Static_assert(sizeof(struct async) == 24, "a frame's base is three words");
 /* The same, not to be cancelled: for clean-up that must happen. */
 #define AWAIT_SHIELDED(slot, ...) ASYNC_AWAIT_(slot, true, __VA_ARGS__)
 
-/* `if (0) { case ...: }` lets the switch jump in here without falling in. */
+/* Waits for a future that is in place already and was not polled yet: a struct future *.
+ * For a frame on the heap, or one that is too big to be copied. */
+#define AWAIT_PLACED(future_pointer)                                                   \
+    do {                                                                               \
+        ASYNC_WAIT_(future_pointer, false);                                            \
+    } while (0)
+
 #define ASYNC_AWAIT_(slot, shield, ...)                                                \
     do {                                                                               \
         (slot) = (__VA_ARGS__);                                                        \
-        if (!async_start_await(async_, context_, &(slot).future, __LINE__, (shield)))  \
-            return POLL_PENDING;                                                       \
-        if (0) {                                                                       \
-        case __LINE__:;                                                                \
-        }                                                                              \
-        if (async_poll_child(async_, context_) == POLL_PENDING)                        \
-            return POLL_PENDING;                                                       \
+        ASYNC_WAIT_(&(slot).future, shield);                                           \
     } while (0)
+
+/* `if (0) { case ...: }` lets the switch jump in here without falling in. */
+#define ASYNC_WAIT_(future_pointer, shield)                                            \
+    if (!async_start_await(async_, context_, (future_pointer), __LINE__, (shield)))    \
+        return POLL_PENDING;                                                           \
+    if (0) {                                                                           \
+    case __LINE__:;                                                                    \
+    }                                                                                  \
+    if (async_poll_child(async_, context_) == POLL_PENDING)                            \
+    return POLL_PENDING
 
 /* Has this function been asked to stop? For bodies that compute between two awaits. */
 #define ASYNC_CANCELLED (async_->cancelled)

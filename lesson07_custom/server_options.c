@@ -17,6 +17,7 @@ static const struct option long_options[] = {
     { "port", required_argument, NULL, 'p' },
     { "address", required_argument, NULL, 'a' },
     { "root", required_argument, NULL, 'r' },
+    { "no-date", no_argument, NULL, 'D' },
     { "grace", required_argument, NULL, 'g' },
     { "spin", required_argument, NULL, 'S' },
     { "ring-entries", required_argument, NULL, 'e' },
@@ -81,6 +82,14 @@ static bool parse_driver(const char *text, struct runtime_config *config)
     return true;
 }
 
+static const char *option_name(int option)
+{
+    for (const struct option *o = long_options; o->name; o++)
+        if (o->val == option)
+            return o->name;
+    return "?";
+}
+
 struct raw {
     const char *host;
     unsigned long port, workers, grace, spin, entries;
@@ -122,7 +131,7 @@ static const char *take(struct server_options *options, struct server *server,
         options->stats = true;
         return NULL;
     default:
-        return server->option && server->option(server, "root", value)
+        return server->option && server->option(server, option_name(option), value)
                    ? NULL
                    : "another program: this one has no such option";
     }
@@ -142,14 +151,6 @@ static int wrong(const struct server *server, const char *before, const char *wh
 {
     fprintf(stderr, "%s: %s'%s'%s; try --help\n", server->name, before, what, after);
     return 2;
-}
-
-static const char *option_name(int option)
-{
-    for (const struct option *o = long_options; o->name; o++)
-        if (o->val == option)
-            return o->name;
-    return "?";
 }
 
 int server_options_parse(struct server_options *options, struct server *server,

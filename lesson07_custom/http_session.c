@@ -1,0 +1,351 @@
+/* http_session: from bytes to answers, in order.
+ *
+ * Problem: requests come in pieces, or many at once, or not at all; answers must go out in
+ * the order of the requests, and one peer that is slow, silent or hostile may cost memory
+ * and time only within limits. Idea: everything that needs no waiting - parsing,
+ * answering into a buffer - is a plain function, `advance`, which says what it needs
+ * next; the async function around it only waits. Invariants: bytes that advance has not
+ * consumed are in the lent buffer or in `pending`; answers in `out` are in the order of
+ * their requests, and `out` is sent before a file's answer is.
+ *
+ * An idle connection holds no input buffer: recv_lent brings one with the data. */
+#include "lesson07_custom/http_session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum step {
+    STEP_INPUT, /* needs more bytes */
+    STEP_FLUSH, /* `out` is full */
+    STEP_FILE,  /* self->file is to be sent */
+    STEP_CLOSE, /* after what is in `out` */
+};
+
+/* A connection that closes early reads on for a while, so that the peer gets to see the
+ * answer: closing with unread bytes would reset it (RFC 9112 section 9.6). */
+#define LINGER_NS NS_PER_S
+#define LINGER_READS 64
+
+/* ---- dates and the canned answer, one for each thread */
+
+static TLS_DEFINE(struct http_date, date_here);
+static TLS_DEFINE(struct http_canned, hello_here);
+
+const char *http_service_date(const struct http_service *service)
+{
+    struct timespec now;
+    if (service->no_date)
+        return NULL;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return http_date_at(&TLS(date_here), now.tv_sec);
+}
+
+/* The answer to /hello. Only an answer that says something about the connection needs to
+ * be made anew. */
+static int write_hello(const struct http_session *self, char *out, size_t room)
+{
+    static const char text[] = "Hello, world";
+    const struct http_answer *answer = &self->answer;
+    struct http_canned *canned = &TLS(hello_here);
+    struct http_response response = {
+        .status = 200,
+        .connection = answer->connection,
+        .content_type = "text/plain",
+        .date = http_service_date(self->service),
+        .head_only = answer->head_only,
+    };
+    if (answer->connection != HTTP_PERSISTS)
+        return http_response_whole(response, text, sizeof text - 1, out, room);
+    response.head_only = false;
+    if (canned->size == 0 &&
+        http_canned_init(canned, &response, text, sizeof text - 1) < 0)
+        return -ENOBUFS;
+    http_canned_stamp(canned, response.date);
+    return http_canned_copy(canned, answer->head_only, out, room);
+}
+
+/* ---- answers */
+
+static void write_answer(struct http_session *self)
+{
+    char *out = self->out + self->out_size;
+    size_t room = sizeof self->out - self->out_size;
+    const struct http_answer *answer = &self->answer;
+    struct http_response base = {
+        .connection = answer->connection,
+        .date = http_service_date(self->service),
+        .head_only = answer->head_only,
+    };
+    int size = answer->status == 0
+                   ? write_hello(self, out, room)
+                   : http_response_error(base, answer->status, answer->why, out, room);
+    CHECK(size > 0, "an answer does not fit although room was left for it");
+    self->out_size += (size_t)size;
+}
+
+static bool is_hello(struct http_slice path)
+{
+    return path.size == 6 && memcmp(path.at, "/hello", 6) == 0;
+}
+
+/* The head is complete: decides what to answer, while its slices are still there. */
+static void decide(struct http_session *self)
+{
+    const struct http_request *request = &self->request;
+    struct http_answer *answer = &self->answer;
+    *answer = (struct http_answer){
+        .status = request->refusal,
+        .connection = http_request_connection(request),
+        .head_only = request->method == HTTP_METHOD_HEAD,
+    };
+    if (runtime_is_stopping(runtime_here()))
+        answer->connection = HTTP_CLOSES;
+    if (answer->status != 0 || is_hello(request->path))
+        return;
+    answer->status = 404;
+    if (!self->service->has_files)
+        return;
+    int status;
+    self->file = http_file_answer_create(self->service, self->source, request,
+                                         answer->connection, &status);
+    answer->status = self->file ? 200 : status;
+}
+
+/* The bytes make no sense: nobody knows where the next request starts. */
+static enum step give_up(struct http_session *self, struct http_error error)
+{
+    self->answer = (struct http_answer){
+        .status = error.status,
+        .why = error.why,
+        .connection = HTTP_CLOSES,
+        .head_only = self->request.method == HTTP_METHOD_HEAD,
+    };
+    free(self->file);
+    self->file = NULL;
+    write_answer(self);
+    self->lingers = true;
+    return STEP_CLOSE;
+}
+
+/* The request is over: answers it, or says who will. */
+static enum step conclude(struct http_session *self)
+{
+    runtime_count();
+    self->in_request = false;
+    self->in_body = false;
+    http_request_init(&self->request, &http_default_limits);
+    if (self->file)
+        return STEP_FILE;
+    write_answer(self);
+    return self->answer.connection == HTTP_CLOSES ? STEP_CLOSE : STEP_FLUSH;
+}
+
+/* ---- input */
+
+static const char *lent_bytes(const struct http_session *self, size_t *left)
+{
+    const char *buffer = self->received.with.bytes.buffer;
+    *left = buffer ? (size_t)self->received.result - self->lent_at : 0;
+    return buffer ? buffer + self->lent_at : "";
+}
+
+static void give_back(struct http_session *self)
+{
+    if (self->received.with.bytes.buffer && self->received.result > 0)
+        io_give_back(&self->received);
+    self->received.with.bytes.buffer = NULL;
+}
+
+/* What is left of the lent buffer is the start of a request: keep it. */
+static bool keep_rest(struct http_session *self)
+{
+    size_t left;
+    const char *bytes = lent_bytes(self, &left);
+    if (left == 0)
+        return true;
+    self->pending = malloc(http_default_limits.head);
+    if (!self->pending)
+        return false;
+    memcpy(self->pending, bytes, left);
+    self->pending_size = left;
+    self->lent_at += left;
+    return true;
+}
+
+/* Parses the head from `pending`, which takes from the lent buffer what it needs. */
+static enum http_verdict parse_pending(struct http_session *self)
+{
+    size_t left;
+    const char *bytes = lent_bytes(self, &left);
+    size_t room = http_default_limits.head - self->pending_size;
+    size_t moved = left < room ? left : room;
+    memcpy(self->pending + self->pending_size, bytes, moved);
+    self->pending_size += moved;
+    self->lent_at += moved;
+    enum http_verdict verdict =
+        http_request_parse(&self->request, self->pending, self->pending_size);
+    if (verdict == HTTP_COMPLETE) /* what is behind the head is still in the lent one */
+        self->lent_at -= self->pending_size - self->request.head_size;
+    return verdict;
+}
+
+static enum http_verdict parse_head(struct http_session *self)
+{
+    if (self->pending)
+        return parse_pending(self);
+    size_t left;
+    const char *bytes = lent_bytes(self, &left);
+    enum http_verdict verdict = http_request_parse(&self->request, bytes, left);
+    if (verdict == HTTP_COMPLETE)
+        self->lent_at += self->request.head_size;
+    return verdict;
+}
+
+static void forget_pending(struct http_session *self)
+{
+    free(self->pending);
+    self->pending = NULL;
+    self->pending_size = 0;
+}
+
+/* One step through the input; never waits. */
+static enum step advance(struct http_session *self)
+{
+    size_t left, used;
+    const char *bytes = lent_bytes(self, &left);
+    if (sizeof self->out - self->out_size < HTTP_RESPONSE_ROOM)
+        return STEP_FLUSH;
+    if (left == 0)
+        return STEP_INPUT;
+    if (!self->in_body) {
+        self->in_request = true;
+        enum http_verdict verdict = parse_head(self);
+        if (verdict == HTTP_ERROR)
+            return give_up(self, self->request.error);
+        if (verdict == HTTP_NEED_MORE)
+            return STEP_INPUT;
+        decide(self);
+        forget_pending(self);
+        self->in_body = true;
+        if (http_body_done(&self->request.body))
+            return conclude(self);
+        if (self->request.expects_continue) {
+            memcpy(self->out + self->out_size, HTTP_CONTINUE, sizeof HTTP_CONTINUE - 1);
+            self->out_size += sizeof HTTP_CONTINUE - 1;
+        }
+        bytes = lent_bytes(self, &left);
+    }
+    enum http_verdict verdict = http_body_skip(&self->request.body, bytes, left, &used);
+    self->lent_at += used;
+    if (verdict == HTTP_ERROR)
+        return give_up(self, self->request.body.error);
+    return verdict == HTTP_COMPLETE ? conclude(self) : STEP_INPUT;
+}
+
+/* Goes on until something has to be waited for. */
+static enum step advance_far(struct http_session *self)
+{
+    for (;;) {
+        enum step step = advance(self);
+        if (step != STEP_FLUSH ||
+            sizeof self->out - self->out_size < HTTP_RESPONSE_ROOM)
+            return step;
+    }
+}
+
+/* Before waiting for input: the lent buffer goes back. False: no memory. */
+static bool let_go_of_input(struct http_session *self)
+{
+    bool kept = self->lingers || self->pending || self->in_body || keep_rest(self);
+    give_back(self);
+    return kept;
+}
+
+static uint64_t patience(const struct http_session *self)
+{
+    if (self->lingers)
+        return LINGER_NS;
+    return self->in_request ? self->service->request_ns : self->service->idle_ns;
+}
+
+/* No bytes came: the time was over, the peer has gone, or we are cancelled. */
+static bool ends_with_answer(struct http_session *self)
+{
+    static const struct http_error late = { 408, "the request took too long" };
+    static const struct http_error cut = { 400, "the request ends in the middle" };
+    if (!self->in_request || self->lingers)
+        return false;
+    if (self->limit.expired)
+        give_up(self, late);
+    else if (self->received.result == 0)
+        give_up(self, cut);
+    return self->out_size > 0;
+}
+
+/* ---- the task */
+
+static enum poll_state http_session_poll(struct future *future, struct context *context)
+{
+    struct http_session *self = ASYNC_SELF(http_session, future);
+    ASYNC_BEGIN(self, context);
+    for (;;) {
+        self->step = (uint8_t)(self->lingers ? STEP_INPUT : advance_far(self));
+        if (self->out_size > 0) {
+            self->sent = io_send(self->source, self->out, self->out_size);
+            AWAIT(self->limit, timeout(&self->sent.future, self->service->send_ns));
+            self->out_size = 0;
+            if (self->sent.result < 0)
+                break;
+        }
+        if (self->step == STEP_FLUSH)
+            continue;
+        if (self->step == STEP_FILE) {
+            AWAIT_PLACED(&self->file->future);
+            if (self->file->broken || self->answer.connection == HTTP_CLOSES)
+                break;
+            free(self->file);
+            self->file = NULL;
+            continue;
+        }
+        if (self->step == STEP_CLOSE) {
+            if (!self->lingers)
+                break;
+            shutdown(self->source->fd, SHUT_WR);
+        }
+        if (!let_go_of_input(self))
+            break;
+        self->lent_at = 0;
+        self->received = io_recv_lent(self->source);
+        AWAIT(self->limit, timeout(&self->received.future, patience(self)));
+        if (self->received.result > 0 &&
+            (!self->lingers || ++self->lingered < LINGER_READS))
+            continue;
+        if (!ends_with_answer(self))
+            break;
+        self->sent = io_send(self->source, self->out, self->out_size);
+        AWAIT(self->limit, timeout(&self->sent.future, self->service->send_ns));
+        break;
+    }
+    give_back(self);
+    forget_pending(self);
+    free(self->file);
+    self->file = NULL;
+    AWAIT_SHIELDED(self->sent, io_close(self->source));
+    ASYNC_END;
+}
+
+static const struct future_ops http_session_ops = ASYNC_OPS(http_session);
+
+struct http_session http_session(const struct http_service *service,
+                                 struct io_source *source)
+{
+    struct http_session self = {
+        .future = { &http_session_ops },
+        .service = service,
+        .source = source,
+    };
+    http_request_init(&self.request, &http_default_limits);
+    return self;
+}
