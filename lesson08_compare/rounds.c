@@ -85,10 +85,18 @@ static bool failed_before(const struct lab *lab, int row, int contestant)
     return false;
 }
 
+static bool anybody_wanted(const struct lab *lab, int row)
+{
+    for (int c = 0; c < lab_contestant_count; c++)
+        if (lab_wanted(lab, row, c))
+            return true;
+    return false;
+}
+
 static void run_row(struct lab *lab, int row)
 {
     double rate = 0;
-    if (lab_rows[row].of_peak > 0) {
+    if (lab_rows[row].of_peak > 0 && anybody_wanted(lab, row)) {
         rate = lab_rows[row].of_peak * reference_peak(lab);
         if (rate < 1) {
             printf("%s needs the peak of raw-epoll in echo-64: left out\n",
