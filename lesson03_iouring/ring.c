@@ -5,8 +5,8 @@
  * (C7); a full CQ moves completions to a list that only the next enter looks at (C8);
  * with deferred completions nothing appears until this thread asks (C12). Idea: four
  * small functions that the rest of the course goes through. Invariants:
- *   - started counts SQEs handed out, finished counts CQEs without F_MORE; each SQE
- * that was prepared posts exactly one of those, so the difference is what is in flight.
+ *   - started counts SQEs with an op, finished counts CQEs without F_MORE that have
+ *     one; each such SQE posts exactly one of those, so the difference is in flight.
  *   - A sleep is always an enter with GETEVENTS, so the kernel runs deferred work and
  *     flushes the overflow before it lets us sleep.
  *
@@ -32,6 +32,23 @@ static void count_enter(struct ring *ring)
 
 /* ---- making and releasing */
 
+/* A filter may let the setup pass and refuse the rest (C14): send one NOP round. */
+static int try_round_trip(struct ring *ring)
+{
+    struct io_uring_cqe *cqe = NULL;
+    struct __kernel_timespec limit = { .tv_sec = 10 };
+    io_uring_prep_nop(io_uring_get_sqe(&ring->uring));
+    int err;
+    do
+        err = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &limit, NULL);
+    while (err == -EINTR);
+    if (err >= 0 && io_uring_peek_cqe(&ring->uring, &cqe) == 0) {
+        io_uring_cqe_seen(&ring->uring, cqe);
+        return 0;
+    }
+    return err < 0 ? err : -EIO;
+}
+
 static int try_init(struct ring *ring, const struct ring_config *config, unsigned flags)
 {
     struct io_uring_params params = { .flags = flags | IORING_SETUP_CLAMP };
@@ -53,12 +70,17 @@ static int try_init(struct ring *ring, const struct ring_config *config, unsigne
 #if defined(RUNNING_ON_VALGRIND)
     ring->sleeps_in_poll = RUNNING_ON_VALGRIND != 0;
 #endif
-    if ((params.features & IORING_FEAT_NODROP) &&
-        (params.features & IORING_FEAT_EXT_ARG))
+    if (!(params.features & IORING_FEAT_NODROP) ||
+        !(params.features & IORING_FEAT_EXT_ARG))
+        err =
+            -EOPNOTSUPP; /* it would drop completions, or could not wait with a limit */
+    else
+        err = try_round_trip(ring);
+    if (!err)
         return 0;
     io_uring_queue_exit(&ring->uring);
     memset(ring, 0, sizeof *ring);
-    return -EOPNOTSUPP; /* it would drop completions, or could not wait with a limit */
+    return err;
 }
 
 int ring_init(struct ring *ring, const struct ring_config *config)
@@ -95,7 +117,7 @@ int ring_drain(struct ring *ring)
         if (sqe) {
             io_uring_prep_cancel64(sqe, 0,
                                    IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
-            ring_op_attach(sqe, NULL);
+            ring_sqe_forget(ring, sqe);
         }
         /* The request's own completion ends this wait at the latest. */
         int err = ring_wait(ring, -1);
@@ -166,7 +188,7 @@ int ring_cancel(struct ring *ring, struct ring_op *op)
     if (!sqe)
         return -EAGAIN;
     io_uring_prep_cancel(sqe, op, 0);
-    ring_op_attach(sqe, NULL); /* its answer tells us nothing that we rely on (C17) */
+    ring_sqe_forget(ring, sqe); /* its answer tells us nothing that we rely on (C17) */
     return 0;
 }
 
@@ -176,7 +198,7 @@ int ring_cancel_fd(struct ring *ring, int fd)
     if (!sqe)
         return -EAGAIN;
     io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
-    ring_op_attach(sqe, NULL);
+    ring_sqe_forget(ring, sqe);
     return 0;
 }
 
@@ -266,7 +288,7 @@ static unsigned take_visible(struct ring *ring, struct ring_completion *completi
             break;
         completions[taken++] = (struct ring_completion){ io_uring_cqe_get_data(cqe),
                                                          cqe->res, cqe->flags };
-        ended += !(cqe->flags & IORING_CQE_F_MORE);
+        ended += cqe->user_data && !(cqe->flags & IORING_CQE_F_MORE);
     }
     if (!taken)
         return 0;

@@ -92,6 +92,16 @@ static inline struct io_uring_sqe *ring_get_sqe(struct ring *ring)
     return sqe;
 }
 
+/* Nobody wants to know how this one ends, and it points to no memory that somebody might
+ * free: it does not count as in flight. For cancel requests and the like; instead of
+ * ring_op_attach. */
+static inline void ring_sqe_forget(struct ring *ring, struct io_uring_sqe *sqe)
+{
+    io_uring_sqe_set_data(sqe, NULL);
+    uint64_t started = atomic_load_explicit(&ring->started, memory_order_relaxed);
+    atomic_store_explicit(&ring->started, started - 1, memory_order_relaxed);
+}
+
 /* Makes room for `count` SQEs in a row, so that a chain of linked ones is submitted as
  * a whole. -EAGAIN as ring_get_sqe; -EINVAL: more than the queue holds. */
 int ring_reserve(struct ring *ring, unsigned count);

@@ -44,13 +44,12 @@ struct ring_op {
 };
 _Static_assert(sizeof(struct ring_op) == 24, "lesson 5 embeds one in each operation");
 
-/* Ties the SQE to the op; op NULL: nobody wants to know how it ends. Call it after
+/* Ties the SQE to the op (an SQE without one: ring_sqe_forget). Call it after
  * io_uring_prep_*, some of which clear user_data. */
 static inline void ring_op_attach(struct io_uring_sqe *sqe, struct ring_op *op)
 {
     io_uring_sqe_set_data(sqe, op);
-    if (op)
-        MEM_HANDED_OVER(op); /* pairs with ring_op_deliver: through the kernel */
+    MEM_HANDED_OVER(op); /* pairs with ring_op_deliver: through the kernel */
 }
 
 /* A completion that was taken from the ring and not delivered yet. */

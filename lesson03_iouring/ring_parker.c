@@ -25,6 +25,8 @@
 
 enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
 
+enum { FINISH_TRIES = 1000 };
+
 static void kicked(struct ring_op *op, int result, unsigned flags)
 {
     struct ring_parker *self = container_of(op, struct ring_parker, kick);
@@ -103,12 +105,11 @@ void ring_parker_finish(struct ring_parker *parker)
 {
     if (!parker || !parker->ring)
         return;
-    /* Our own kick ends the watch; no cancel needed. */
+    /* Our own kick ends the watch; no cancel needed. An enter that fails is made again; a
+     * ring that never recovers is left to ring_finish, which says what is in flight. */
     notifier_notify(&parker->notifier);
-    while (parker->armed) {
-        int err = ring_wait(parker->ring, -1);
-        if (err && err != -EAGAIN && err != -EBUSY)
-            break; /* the ring is broken; ring_finish will say what is in flight */
+    for (int failures = 0; parker->armed && failures < FINISH_TRIES;) {
+        failures += ring_wait(parker->ring, -1) != 0;
         ring_reap(parker->ring);
     }
     notifier_finish(&parker->notifier);

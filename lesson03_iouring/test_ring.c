@@ -13,7 +13,10 @@ static void queue_nop(struct ring *ring, struct ring_op *op)
 {
     struct io_uring_sqe *sqe = recorded_sqe(ring);
     io_uring_prep_nop(sqe);
-    ring_op_attach(sqe, op);
+    if (op)
+        ring_op_attach(sqe, op);
+    else
+        ring_sqe_forget(ring, sqe);
 }
 
 static void queue_read(struct ring *ring, struct recorded_op *read, int fd,
@@ -76,6 +79,23 @@ static void C3_drain_ends_everything_that_is_in_flight(void **state)
     close(ends[0]);
     close(ends[1]);
     assert_int_equal(open_fds(), before);
+}
+
+static void C3_a_request_that_nobody_waits_for_does_not_hold_the_ring(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct ring ring;
+    struct recorded_op nop = { .op = { .complete = record_completion } };
+    open_ring(&ring, RING_SINGLE, 4);
+    queue_nop(&ring, &nop.op);
+    assert_int_equal(ring_cancel(&ring, &nop.op), 0);
+    assert_int_equal(ring_in_flight(&ring), 1);
+    while (ring_in_flight(&ring))
+        turn_ring(&ring);
+    assert_int_equal(nop.completions, 1);
+    assert_int_equal(ring_cancel(&ring, &nop.op), 0); /* queued, and never reaped */
+    ring_finish(&ring);
 }
 
 /* ---- C6, C7: the SQ side */
@@ -533,6 +553,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(C3_a_ring_is_not_finished_with_operations_in_flight),
+        cmocka_unit_test(C3_a_request_that_nobody_waits_for_does_not_hold_the_ring),
         cmocka_unit_test(C3_drain_ends_everything_that_is_in_flight),
         cmocka_unit_test(C6_a_full_queue_flushes_and_retries),
         cmocka_unit_test(C6_no_sqe_while_the_kernel_takes_none),

@@ -291,7 +291,7 @@ static void a_cancel_that_found_no_room_is_sent_later(void **state)
     while (io_uring_sq_space_left(&self->ring.uring) > 0) {
         struct io_uring_sqe *sqe = recorded_sqe(&self->ring);
         io_uring_prep_nop(sqe);
-        ring_op_attach(sqe, NULL);
+        ring_sqe_forget(&self->ring, sqe);
     }
     fault_arm_always("io_uring_submit", EAGAIN);
     future_cancel(&recv.future);

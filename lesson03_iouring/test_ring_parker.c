@@ -215,7 +215,7 @@ static void C13_a_full_queue_cannot_hide_the_watch(void **state)
     while (io_uring_sq_space_left(&bed.ring.uring) > 0) {
         struct io_uring_sqe *sqe = recorded_sqe(&bed.ring);
         io_uring_prep_nop(sqe);
-        ring_op_attach(sqe, NULL);
+        ring_sqe_forget(&bed.ring, sqe);
     }
     fault_arm_always("io_uring_submit", EAGAIN);
     assert_int_equal(park(&bed, PARK_FOREVER), 0); /* no watch, so no sleep */
