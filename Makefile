@@ -82,7 +82,8 @@ WRAP := malloc calloc realloc aligned_alloc mmap pthread_create eventfd epoll_cr
 	epoll_ctl epoll_wait epoll_pwait2 read write pread pwrite recv send socket bind \
 	listen accept4 connect io_uring_queue_init_params io_uring_submit \
 	io_uring_submit_and_wait_timeout
-WRAP_FLAGS := $(WRAP:%=-Wl,--wrap=%)
+COMMA := ,
+WRAP_FLAGS := $(WRAP:%=-Wl$(COMMA)--wrap=%)
 
 # ---- what there is
 LESSONS := $(sort $(wildcard lesson[0-9][0-9]_*))
@@ -134,8 +135,8 @@ define program
 $(2): $(call objects,$(1)) $(3) $(if $(findstring /test_,$(2)),$(TESTING_LIB)) $(COMMON_LIB)
 	@mkdir -p $$(@D)
 	@$$(CC) $$(SANITIZE) -pthread $$(LDFLAGS) -o $$@ $(call objects,$(1)) $(3) \
-		$(if $(findstring /test_,$(2)),$(TESTING_LIB) $$(WRAP_FLAGS)) $(COMMON_LIB) \
-		$$(LDLIBS) $(if $(findstring /test_,$(2)),-lcmocka)
+		$(if $(findstring /test_,$(2)),-Wl$$(COMMA)--start-group $(TESTING_LIB) $(COMMON_LIB) \
+		-Wl$$(COMMA)--end-group $$(WRAP_FLAGS) -lcmocka,$(COMMON_LIB)) $$(LDLIBS)
 endef
 
 # lesson(N): the names of its programs, the rules that link them, and `make lessonN`.
