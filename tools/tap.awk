@@ -5,8 +5,9 @@
 # Versions differ in how a skipped test looks:
 #     1.1.5 (Debian 12)   not ok 2 # SKIP name
 #     1.1.7 (Debian 13)   ok 2 # SKIP name
-#     TAP 14 proper       ok 2 - name # SKIP why
-# so a SKIP directive wins over "not ok".
+#     2.0                 ok 2 - name # SKIP
+# so a SKIP directive wins over "not ok". What belongs to a failure stands before it on
+# stderr, or after it behind "#" (1.1) or in a YAML block (2.0).
 #
 # in:  -v code=EXIT_STATUS -v limit=SECONDS
 # out: count PASSED FAILED SKIPPED
@@ -94,6 +95,17 @@ function signal_name(n) {
 
 # The group's own verdict says nothing that its tests did not say.
 /^\t?# (not )?ok - / { in_failure = 0; next }
+
+in_failure && /^  ---$/ { in_yaml = 1; next }
+in_yaml && /^  \.\.\.$/ { in_yaml = in_failure = 0; next }
+in_yaml && /^  severity:/ { next }
+in_yaml {
+    sub(/^  message: *(\|-)?/, "")
+    sub(/^    /, "")
+    if ($0 != "")
+        print "text " $0
+    next
+}
 
 in_failure && /^\t?#/ {
     sub(/^\t?# ?/, "")
