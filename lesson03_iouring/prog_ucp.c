@@ -73,6 +73,23 @@ static size_t parse_size(const char *text)
     return (size_t)value << shift;
 }
 
+static bool sizes_make_sense(size_t depth, size_t block)
+{
+    if (depth < 1 || depth > DEPTH_MAX) {
+        complain("the depth must be a number from 1 to %d.", DEPTH_MAX);
+        return false;
+    }
+    if (block < 512 || block > BLOCK_MAX) {
+        complain("the block must be a size from 512 to 64M.");
+        return false;
+    }
+    if (depth * block > MEMORY_MAX) {
+        complain("depth times block must not be more than 1024M of memory.");
+        return false;
+    }
+    return true;
+}
+
 /* 0, EXIT_USAGE, or -1: the help was asked for. */
 static int parse(int argc, char **argv, struct options *options)
 {
@@ -107,18 +124,8 @@ static int parse(int argc, char **argv, struct options *options)
             return EXIT_USAGE; /* getopt has said what is wrong */
         }
     }
-    if (depth < 1 || depth > DEPTH_MAX) {
-        complain("the depth must be a number from 1 to %d.", DEPTH_MAX);
+    if (!sizes_make_sense(depth, options->plan.block))
         return EXIT_USAGE;
-    }
-    if (options->plan.block < 512 || options->plan.block > BLOCK_MAX) {
-        complain("the block must be a size from 512 to 64M.");
-        return EXIT_USAGE;
-    }
-    if (depth * options->plan.block > MEMORY_MAX) {
-        complain("depth times block must not be more than 1024M of memory.");
-        return EXIT_USAGE;
-    }
     if (argc - optind != 2) {
         complain("expected SRC and DST, got %d argument%s (see ucp --help).",
                  argc - optind, argc - optind == 1 ? "" : "s");

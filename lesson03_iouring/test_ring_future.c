@@ -101,7 +101,8 @@ static unsigned long world_wakes(void *argument, unsigned which)
 
 static unsigned long world_effects(void *argument)
 {
-    return atomic_load(&((struct world *)argument)->ring.started);
+    return atomic_load_explicit(&((struct world *)argument)->ring.started,
+                                memory_order_relaxed);
 }
 
 static void make_recv(void *argument, void *storage)
