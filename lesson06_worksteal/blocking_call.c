@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lesson06_worksteal/pause.h"
+
 enum { WAITED, FINISHED, ABANDONED };
 
 struct blocking_job {
@@ -36,6 +38,7 @@ static void run_owned(struct offload_job *base)
      * a future that finds FINISHED when it wants to abandon */
     if (atomic_exchange_explicit(&job->state, FINISHED, memory_order_acq_rel) ==
         WAITED) {
+        PAUSE("blocking call: finished, not completed");
         completion_complete(job->completion); /* the job is the future's from here on */
         return;
     }
@@ -44,7 +47,7 @@ static void run_owned(struct offload_job *base)
     free(job);
 }
 
-static enum poll_state call_ready(struct blocking_call *self, int64_t result,
+static enum poll_state owned_ready(struct blocking_call *self, int64_t result,
                                   bool given_back)
 {
     self->result = result;
@@ -54,15 +57,15 @@ static enum poll_state call_ready(struct blocking_call *self, int64_t result,
     return POLL_READY;
 }
 
-static enum poll_state call_start(struct blocking_call *self, struct context *context)
+static enum poll_state owned_start(struct blocking_call *self, struct context *context)
 {
     if (self->cancelled)
-        return call_ready(self, -ECANCELED, false);
+        return owned_ready(self, -ECANCELED, false);
     if (!self->offload)
-        return call_ready(self, -EOPNOTSUPP, true);
+        return owned_ready(self, -EOPNOTSUPP, true);
     struct blocking_job *job = malloc(sizeof *job);
     if (!job)
-        return call_ready(self, -ENOMEM, true);
+        return owned_ready(self, -ENOMEM, true);
     *job = (struct blocking_job){ .job = { .run = run_owned },
                                   .function = self->function,
                                   .argument = self->argument,
@@ -74,14 +77,14 @@ static enum poll_state call_start(struct blocking_call *self, struct context *co
     if (err < 0) {
         completion_disarm(&self->completion);
         free(job);
-        return call_ready(self, err, true);
+        return owned_ready(self, err, true);
     }
     self->job = job;
     return POLL_PENDING;
 }
 
 /* false: it has finished, and the completion is on its way. */
-static bool call_let_go(struct blocking_call *self)
+static bool owned_let_go(struct blocking_call *self)
 {
     struct blocking_job *job = self->job;
     if (self->offload->ops->withdraw(self->offload, &job->job)) {
@@ -100,29 +103,29 @@ static bool call_let_go(struct blocking_call *self)
     return true;
 }
 
-static enum poll_state call_poll(struct future *future, struct context *context)
+static enum poll_state owned_poll(struct future *future, struct context *context)
 {
     struct blocking_call *self = container_of(future, struct blocking_call, future);
     if (!self->job)
-        return call_start(self, context);
+        return owned_start(self, context);
     if (completion_poll(&self->completion, context)) {
         int64_t result = self->job->result;
         free(self->job);
-        return call_ready(self, result, true);
+        return owned_ready(self, result, true);
     }
-    if (self->cancelled && call_let_go(self)) {
+    if (self->cancelled && owned_let_go(self)) {
         self->result = -ECANCELED;
         return POLL_READY;
     }
     return POLL_PENDING;
 }
 
-static void call_cancel(struct future *future)
+static void owned_cancel(struct future *future)
 {
     container_of(future, struct blocking_call, future)->cancelled = true;
 }
 
-static void call_discard(struct future *future)
+static void owned_discard(struct future *future)
 {
     struct blocking_call *self = container_of(future, struct blocking_call, future);
     if (self->given_back && self->release)
@@ -132,9 +135,9 @@ static void call_discard(struct future *future)
 static const struct future_ops blocking_call_ops = {
     .name = "blocking call",
     .size = sizeof(struct blocking_call),
-    .poll = call_poll,
-    .cancel = call_cancel,
-    .discard = call_discard,
+    .poll = owned_poll,
+    .cancel = owned_cancel,
+    .discard = owned_discard,
 };
 
 struct blocking_call blocking_call(struct offload *offload, blocking_function *function,

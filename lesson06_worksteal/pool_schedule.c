@@ -12,6 +12,7 @@
  * visitors, for two reasons (pool.c): S12 and W5. */
 #include <errno.h>
 
+#include "lesson06_worksteal/pause.h"
 #include "lesson06_worksteal/pool_inside.h"
 
 static struct pool *pool_of(struct scheduler *scheduler)
@@ -64,6 +65,7 @@ static void pool_schedule(struct scheduler *scheduler, struct task *task,
     if (why != SCHEDULE_SPAWN) /* that one is a visitor since admit */
         visit(pool);
     injector_push(&pool->injector, task);
+    PAUSE("pool: queued from outside, nobody told");
     pool_notify(pool);
     leave(pool);
 }

@@ -1,10 +1,8 @@
 /* The blocking pool and its futures: bounds, back-pressure, cancel in each state, and
  * what happens when no thread can be had. */
-#include "common/testing/testing.h"
+#include "lesson06_worksteal/pause_testing.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
+#include "lesson06_worksteal/blocking_call.c"
 
 #include "common/clock.h"
 #include "common/testing/faults.h"
@@ -308,6 +306,37 @@ static void a_running_call_is_abandoned_at_once(void **state)
     close_blocking(s.pool);
 }
 
+static int64_t answer_slowly(void *argument)
+{
+    pause_set_trap("blocking call: finished, not completed");
+    return answer_it(argument);
+}
+
+/* The thread has decided to complete the call, and is held up there. A cancel comes too
+ * late: the frame is not ours before the thread has let go of it. */
+static void C15_a_cancel_beside_the_end_waits_for_the_end(void **state)
+{
+    (void)state;
+    static struct scene s;
+    open_scene(&s);
+    s.call.function = answer_slowly;
+    set_flag(&s.release);
+    atomic_store_explicit(&pause_reached, false, memory_order_relaxed);
+    unsigned before = wakes;
+    assert_int_equal(poll_once(&s.call.future), POLL_PENDING);
+    WAIT_UNTIL(pause_is_reached());
+    future_cancel(&s.call.future);
+    enum poll_state during = poll_once(&s.call.future);
+    pause_release();
+    assert_int_equal(during, POLL_PENDING);
+    WAIT_UNTIL(wakes > before);
+    WAIT_UNTIL(poll_once(&s.call.future) == POLL_READY);
+    assert_int_equal(s.call.result, 42);
+    assert_true(s.call.given_back);
+    release_question(s.question);
+    close_blocking(s.pool);
+}
+
 static void a_queued_call_is_withdrawn(void **state)
 {
     (void)state;
@@ -487,6 +516,7 @@ int main(void)
         cmocka_unit_test(create_reports_what_it_cannot_do),
         cmocka_unit_test(a_call_gives_result_and_argument_back),
         cmocka_unit_test(a_running_call_is_abandoned_at_once),
+        cmocka_unit_test(C15_a_cancel_beside_the_end_waits_for_the_end),
         cmocka_unit_test(a_queued_call_is_withdrawn),
         cmocka_unit_test(F6_cancelled_before_its_first_poll_it_does_nothing),
         cmocka_unit_test(a_result_that_nobody_reads_is_released),

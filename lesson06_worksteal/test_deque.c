@@ -252,6 +252,53 @@ static void each_item_once_from_both_ends(void **state)
     run_stress(DEQUE_LIFO, 64, 4);
 }
 
+/* Without dice: two tasks in, two out at the bottom, thieves at the top. The order of
+ * take's store and load (see deque.c) matters for some nanoseconds only. */
+#define RACES 60000
+
+struct tight {
+    struct deque deque;
+    _Atomic uint64_t stolen; /* sum of the numbers */
+    _Atomic bool over;
+};
+
+static void *tight_thief(void *argument)
+{
+    struct tight *t = argument;
+    while (!atomic_load_explicit(&t->over, memory_order_acquire)) {
+        struct task *task = deque_steal(&t->deque);
+        if (task)
+            atomic_fetch_add_explicit(&t->stolen, number_of(task),
+                                      memory_order_relaxed);
+    }
+    return NULL;
+}
+
+static void each_item_once_in_a_tight_race(void **state)
+{
+    (void)state;
+    static struct tight t;
+    pthread_t thieves[THIEVES];
+    uint64_t taken = 0, pushed = 0;
+    assert_int_equal(deque_init(&t.deque, DEQUE_LIFO, 64), 0);
+    for (int i = 0; i < THIEVES; i++)
+        assert_int_equal(pthread_create(&thieves[i], NULL, tight_thief, &t), 0);
+    for (uintptr_t i = 1; i <= RACES; i++) {
+        for (int k = 0; k < 2; k++)
+            pushed += deque_push(&t.deque, item(i)) ? i : 0;
+        for (int k = 0; k < 2; k++) {
+            struct task *task = deque_take(&t.deque);
+            taken += task ? number_of(task) : 0;
+        }
+    }
+    WAIT_UNTIL(deque_is_empty(&t.deque));
+    atomic_store_explicit(&t.over, true, memory_order_release);
+    for (int i = 0; i < THIEVES; i++)
+        pthread_join(thieves[i], NULL);
+    assert_true(taken + t.stolen == pushed);
+    deque_finish(&t.deque);
+}
+
 static void S2_steal_into_a_deque_that_is_stolen_from(void **state)
 {
     (void)state;
@@ -278,6 +325,7 @@ int main(void)
         cmocka_unit_test(each_kind_refuses_what_would_break_it),
         cmocka_unit_test(S1_a_paused_thief_cannot_claim_a_reused_index),
         cmocka_unit_test(each_item_once_from_both_ends),
+        cmocka_unit_test(each_item_once_in_a_tight_race),
         cmocka_unit_test(S2_steal_into_a_deque_that_is_stolen_from),
         cmocka_unit_test(S3_a_full_deque_gives_half_away_during_steals),
     };
