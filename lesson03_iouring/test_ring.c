@@ -156,6 +156,7 @@ static void C7_a_bad_request_in_the_middle_does_not_hold_up_the_rest(void **stat
     queue_nop(&ring, &good.op);
     queue_nop(&ring, &good.op);
     assert_int_equal(ring_submit(&ring), 0); /* the kernel stops behind the bad one */
+    assert_int_equal(io_uring_sq_ready(&ring.uring), 0); /* we do not */
     while (ring_in_flight(&ring))
         turn_ring(&ring);
     assert_int_equal(good.completions, 3);
@@ -228,7 +229,7 @@ static void overflow(enum ring_mode mode)
     assert_int_equal(ring_submit(&ring), 0);
     assert_int_equal(io_uring_cq_ready(&ring.uring), 4); /* the rest has overflowed */
     while (ring_in_flight(&ring))
-        turn_ring(&ring);
+        assert_true(ring_reap(&ring) > 0); /* without a wait, which would flush, too */
     assert_int_equal(nop.completions, 1000);
     ring_finish(&ring);
 }
