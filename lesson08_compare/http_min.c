@@ -11,13 +11,38 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
+
+#include "common/thread_local.h"
+
+/* The good answer with the current date, made once a second for each thread. */
+struct hello {
+    time_t second;
+    char text[WORKLOAD_RESPONSE_SIZE + 1];
+};
+static TLS_DEFINE(struct hello, hello);
+
+static void refresh_hello(void)
+{
+    struct timespec now; /* the coarse clock is read without a system call */
+    struct tm utc;
+    char date[64];
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (TLS(hello).second == now.tv_sec && TLS(hello).text[0])
+        return;
+    TLS(hello) = (struct hello){ now.tv_sec, WORKLOAD_RESPONSE };
+    if (gmtime_r(&now.tv_sec, &utc) &&
+        strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &utc) ==
+            WORKLOAD_DATE_SIZE)
+        memcpy(TLS(hello).text + WORKLOAD_DATE_AT, date, WORKLOAD_DATE_SIZE);
+}
 
 #define ANSWER(status) "HTTP/1.1 " status "\r\nContent-Length: 0\r\n\r\n"
 #define ANSWER_AND_CLOSE(status)                                                       \
     "HTTP/1.1 " status "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 struct answer {
-    const char *text; /* borrows a literal */
+    const char *text; /* borrows: a literal, or the thread's hello */
     size_t length;
     bool close;
 };
@@ -100,7 +125,7 @@ static struct answer answer_to(const char *head, const char *end)
                            false);
     else if (target_len == sizeof WORKLOAD_PATH - 1 &&
              memcmp(target, WORKLOAD_PATH, target_len) == 0)
-        answer = AS_ANSWER(WORKLOAD_RESPONSE, false);
+        answer = (struct answer){ TLS(hello).text, WORKLOAD_RESPONSE_SIZE, false };
     answer.close = is_1_0;
     /* A head without header lines ends where its request line does. */
     const char *headers = line_end == end ? end : line_end + 2;
@@ -155,6 +180,7 @@ ssize_t http_min_feed(struct http_min *http, const char *in, size_t n, char *out
     size_t used;
     if (http->closing)
         return 0;
+    refresh_hello();
     if (http->held_len == 0) {
         size_t wrote = answer_all(http, in, n, &used, out, requests);
         if (!http->closing && used < n && hold(http, in + used, n - used) < 0)

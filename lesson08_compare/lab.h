@@ -34,9 +34,11 @@ struct lab_row {
     enum workload_proto proto;
     unsigned connections;
     unsigned size;
-    double of_peak;  /* open loop: fraction of the raw epoll loop's peak; 0: closed */
-    bool full_only;  /* not in the short form */
-    bool has_limits; /* the verdict lines look at this row */
+    double of_peak; /* open loop: fraction of the raw epoll loop's peak; 0: closed */
+    const char *peak_of; /* open loop: the row with that peak */
+    bool burst;          /* open loop: all connections at once */
+    bool full_only;      /* not in the short form */
+    bool has_limits;     /* the verdict lines look at this row */
 };
 
 struct lab_run {
@@ -53,6 +55,7 @@ struct lab_run {
     double rate;         /* open loop: requests a second asked for */
     const char *tool;    /* "wrk" or "load" */
     const char *problem; /* why this run does not count; NULL if it does. static */
+    bool at_limit;       /* the load generator was: the server could have done more */
     int attempts;
 };
 

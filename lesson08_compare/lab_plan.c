@@ -7,6 +7,7 @@
 
 #include <fnmatch.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/container.h"
@@ -26,22 +27,29 @@ const struct lab_contestant lab_contestants[] = {
 };
 const int lab_contestant_count = (int)ARRAY_SIZE(lab_contestants);
 
+#define ECHO(n) .proto = WORKLOAD_ECHO, .connections = (n), .size = 64
+#define HTTP(n) .proto = WORKLOAD_HTTP, .connections = (n)
+#define OPEN(fraction, row) .of_peak = (fraction), .peak_of = (row)
+
+/* clang-format off */
 const struct lab_row lab_rows[] = {
-    { "echo-1", "echo 64 B, 1 connection", WORKLOAD_ECHO, 1, 64, 0, false, false },
-    { "echo-64", "echo 64 B, 64 connections", WORKLOAD_ECHO, 64, 64, 0, false, true },
-    { "echo-1000", "echo 64 B, 1000 connections", WORKLOAD_ECHO, 1000, 64, 0, false,
-      false },
-    { "http-16", "HTTP /hello, 16 connections", WORKLOAD_HTTP, 16, 0, 0, false, false },
-    { "http-64", "HTTP /hello, 64 connections", WORKLOAD_HTTP, 64, 0, 0, false, true },
-    { "http-256", "HTTP /hello, 256 connections", WORKLOAD_HTTP, 256, 0, 0, false,
-      false },
-    { "http-1024", "HTTP /hello, 1024 connections", WORKLOAD_HTTP, 1024, 0, 0, true,
-      false },
-    { "open-50", "echo 64 B, 64 connections, open loop at 50 % of raw-epoll's peak",
-      WORKLOAD_ECHO, 64, 64, 0.5, true, false },
-    { "open-80", "echo 64 B, 64 connections, open loop at 80 % of raw-epoll's peak",
-      WORKLOAD_ECHO, 64, 64, 0.8, true, false },
+    { "echo-1", "echo 64 B, 1 connection", ECHO(1) },
+    { "echo-64", "echo 64 B, 64 connections", ECHO(64) },
+    { "echo-1000", "echo 64 B, 1000 connections", ECHO(1000) },
+    { "http-16", "HTTP /hello, 16 connections", HTTP(16) },
+    { "http-64", "HTTP /hello, 64 connections", HTTP(64) },
+    { "http-256", "HTTP /hello, 256 connections", HTTP(256) },
+    { "http-1024", "HTTP /hello, 1024 connections", HTTP(1024), .full_only = true },
+    { "echo-64-paced", "echo 64 B, bursts over 64 connections at 60 % of the peak",
+      ECHO(64), OPEN(0.6, "echo-64"), .burst = true, .has_limits = true },
+    { "http-64-paced", "HTTP /hello, bursts over 64 connections at 60 % of the peak",
+      HTTP(64), OPEN(0.6, "http-64"), .burst = true, .has_limits = true },
+    { "open-50", "echo 64 B, 64 connections, open loop at 50 % of the peak",
+      ECHO(64), OPEN(0.5, "echo-64"), .full_only = true },
+    { "open-80", "echo 64 B, 64 connections, open loop at 80 % of the peak",
+      ECHO(64), OPEN(0.8, "echo-64"), .full_only = true },
 };
+/* clang-format on */
 const int lab_row_count = (int)ARRAY_SIZE(lab_rows);
 
 bool lab_present(const struct lab *lab, int contestant, enum workload_proto proto)
@@ -63,12 +71,29 @@ static bool matches(const struct lab *lab, int row, int contestant)
     return fnmatch(pattern, name, 0) == 0;
 }
 
+/* Does an open row that somebody wants take its rate from this row? */
+static bool sets_a_rate(const struct lab *lab, int row)
+{
+    for (int open = 0; open < lab_row_count; open++) {
+        const char *peak_of = lab_rows[open].peak_of;
+        if (!peak_of || strcmp(peak_of, lab_rows[row].name) != 0 ||
+            (lab_rows[open].full_only && !lab->full))
+            continue;
+        for (int c = 0; c < lab_contestant_count; c++)
+            if (matches(lab, open, c))
+                return true;
+    }
+    return false;
+}
+
 /* A raw loop is also wanted where somebody is who is compared with it. */
 bool lab_wanted(const struct lab *lab, int row, int contestant)
 {
     if (lab_rows[row].full_only && !lab->full)
         return false;
     if (!lab->only || matches(lab, row, contestant))
+        return true;
+    if (contestant == RAW_EPOLL && sets_a_rate(lab, row))
         return true;
     for (int c = 0; c < lab_contestant_count; c++)
         if (lab_contestants[c].baseline == contestant && matches(lab, row, c))

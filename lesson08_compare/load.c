@@ -36,7 +36,9 @@ uint64_t load_due_at(const struct load *load, const struct load_connection *c,
 {
     /* In floating point: k * 1e9 overflows 64 bits after 18 billion requests, and a
      * double is exact to the nanosecond for runs of 100 days. */
-    double k = (double)n * load->plan->connections + c->index;
+    double k = (double)n * load->plan->connections;
+    if (!load->plan->burst)
+        k += c->index;
     return load->start + (uint64_t)(k * 1e9 / (double)load->plan->rate);
 }
 
@@ -226,7 +228,6 @@ static int prepare_bytes(struct load *load)
     if (load->plan->proto == WORKLOAD_HTTP) {
         load->message = WORKLOAD_REQUEST;
         load->message_size = sizeof WORKLOAD_REQUEST - 1;
-        load->answer = WORKLOAD_RESPONSE;
         load->answer_size = WORKLOAD_RESPONSE_SIZE;
         return 0;
     }

@@ -7,7 +7,9 @@
  *
  * Open loop (rate R): request number k is due at start + k / R, on connection k modulo
  * the number of connections, whatever the server does. Its latency counts from the
- * instant when it was due, not from when it could be sent.
+ * instant when it was due, not from when it could be sent. In bursts: request k of every
+ * connection is due at the same instant. A server then finds many requests at once, as
+ * at its peak, while the generator has time to spare.
  *
  * Each answer is compared byte by byte. Echo messages carry their connection and their
  * number, so that an answer that got swapped between two connections is found.
@@ -34,6 +36,7 @@ struct load_plan {
     uint64_t duration_ns; /* measured; 0: until `requests` */
     uint64_t requests;    /* stop after so many measured ones; 0: no limit */
     uint64_t rate;        /* requests a second over all connections; 0: closed loop */
+    bool burst;           /* with a rate: all connections' requests fall due at once */
     pid_t watch;          /* report this process's CPU time as well; 0: none */
 };
 

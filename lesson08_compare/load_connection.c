@@ -89,6 +89,8 @@ static bool as_expected(const struct load *load, const struct load_connection *c
                         const char *bytes, size_t n)
 {
     char stamp[STAMP_SIZE];
+    if (load->plan->proto == WORKLOAD_HTTP)
+        return workload_response_matches(c->got, bytes, n);
     size_t stamped = stamp_size(load);
     size_t head = c->got < stamped ? stamped - c->got : 0;
     if (head > n)

@@ -31,7 +31,7 @@ struct load {
     uint64_t due; /* requests that have become due so far */
     /* Bytes. */
     const char *message; /* borrows or owns (echo): what is sent, but for the stamp */
-    const char *answer;  /* what must come back, but for the stamp */
+    const char *answer;  /* borrows; echo: what must come back, but for the stamp */
     uint32_t message_size, answer_size;
     char *pattern; /* owns; the echo message */
 };

@@ -164,6 +164,8 @@ static void load_command(struct command *command, const struct lab *lab,
         number_option(command, "size", row->size);
     if (run->rate > 0)
         number_option(command, "rate", (uint64_t)run->rate);
+    if (row->burst)
+        word(command, "--burst");
 }
 
 /* Runs the load generator; *all is every request that it sent. */
@@ -173,7 +175,8 @@ static bool put_under_load(struct lab *lab, struct lab_run *run, int port, pid_t
     struct command command;
     struct process load;
     char line[2048];
-    bool wrk = lab_rows[run->row].proto == WORKLOAD_HTTP && lab->has_wrk;
+    bool wrk =
+        lab_rows[run->row].proto == WORKLOAD_HTTP && lab->has_wrk && run->rate <= 0;
     run->tool = wrk ? "wrk" : "load";
     if (wrk)
         return wrk_measure(lab, run, port, server, all, load_cpu);

@@ -32,16 +32,23 @@ static const char help[] =
     "  --duration MS     measured (1000)\n"
     "  --requests N      stop after N measured requests instead\n"
     "  --rate R          open loop, R requests a second (default: closed loop)\n"
+    "  --burst           with --rate: one request of each connection at a time\n"
     "  --cpu N           run on this CPU only\n"
     "  --watch PID       report that process's CPU time as well\n"
     "  --help            this text\n\n"
     "Example: build/bin/base_epoll --port 7000 & build/bin/load --port 7000\n";
 
-enum { OPT_PORT = 256, OPT_ADDRESS, OPT_PROTO, OPT_CONNECTIONS, OPT_SIZE, OPT_WARMUP };
 enum {
-    OPT_DURATION = OPT_WARMUP + 1,
+    OPT_PORT = 256,
+    OPT_ADDRESS,
+    OPT_PROTO,
+    OPT_CONNECTIONS,
+    OPT_SIZE,
+    OPT_WARMUP,
+    OPT_DURATION,
     OPT_REQUESTS,
     OPT_RATE,
+    OPT_BURST,
     OPT_CPU,
     OPT_WATCH,
     OPT_HELP
@@ -94,6 +101,9 @@ static bool take_option(int option, struct options *options)
         return number("requests", 1, UINT64_MAX / 2, &plan->requests);
     case OPT_RATE:
         return number("rate", 1, 100000000, &plan->rate);
+    case OPT_BURST:
+        plan->burst = true;
+        return true;
     case OPT_CPU:
         return number("cpu", 0, CPU_SETSIZE - 1, &options->cpu);
     case OPT_WATCH:
@@ -120,6 +130,7 @@ static bool parse_options(int argc, char **argv, struct options *options)
         { "duration", required_argument, NULL, OPT_DURATION },
         { "requests", required_argument, NULL, OPT_REQUESTS },
         { "rate", required_argument, NULL, OPT_RATE },
+        { "burst", no_argument, NULL, OPT_BURST },
         { "cpu", required_argument, NULL, OPT_CPU },
         { "watch", required_argument, NULL, OPT_WATCH },
         { "help", no_argument, NULL, OPT_HELP },
@@ -136,6 +147,8 @@ static bool parse_options(int argc, char **argv, struct options *options)
         fprintf(stderr, "load: unexpected argument '%s'\n", argv[optind]);
     else if (!options->help && plan->port == 0)
         fprintf(stderr, "load: --port is missing\n");
+    else if (plan->burst && plan->rate == 0)
+        fprintf(stderr, "load: --burst needs --rate\n");
     else
         return true;
     return false;

@@ -13,7 +13,7 @@ static void csv(const struct lab *lab, FILE *out)
 {
     fprintf(out, "row,contestant,round,tool,per_second,cpu_us,syscalls,p50_us,p99_us,"
                  "p999_us,max_us,fair_min,fair_median,fair_max,load_busy,stolen,others,"
-                 "requests,errors,rate,attempts,problem\n");
+                 "requests,errors,rate,attempts,at_limit,problem\n");
     for (int i = 0; i < lab->run_count; i++) {
         const struct lab_run *r = &lab->runs[i];
         fprintf(out, "%s,%s,%d,%s,%.1f,%.4f,%.4f,%.2f,%.2f,%.2f,%.2f,%.0f,%.0f,%.0f,",
@@ -21,9 +21,9 @@ static void csv(const struct lab *lab, FILE *out)
                 r->tool ? r->tool : "", r->per_second, r->cpu_us, r->syscalls,
                 r->p50_us, r->p99_us, r->p999_us, r->max_us, r->fair_min,
                 r->fair_median, r->fair_max);
-        fprintf(out, "%.3f,%.3f,%.3f,%.0f,%.0f,%.0f,%d,%s\n", r->load_busy, r->stolen,
-                r->others, r->requests, r->errors, r->rate, r->attempts,
-                r->problem ? r->problem : "");
+        fprintf(out, "%.3f,%.3f,%.3f,%.0f,%.0f,%.0f,%d,%d,%s\n", r->load_busy,
+                r->stolen, r->others, r->requests, r->errors, r->rate, r->attempts,
+                r->at_limit, r->problem ? r->problem : "");
     }
 }
 
@@ -70,6 +70,7 @@ static void json_run(const struct lab_run *r, FILE *out)
     json_real(&json, "errors", r->errors);
     json_real(&json, "rate", r->rate);
     json_count(&json, "attempts", (uint64_t)r->attempts);
+    json_text(&json, "at_limit", r->at_limit ? "yes" : "no");
     json_text(&json, "problem", r->problem ? r->problem : "");
     json_end(&json);
 }

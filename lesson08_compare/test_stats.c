@@ -76,6 +76,23 @@ static void a_listening_line_gives_the_port(void **state)
     assert_true(workload_parse_listening("driver: epoll") < 0);
 }
 
+static void only_the_date_of_the_answer_may_differ(void **state)
+{
+    (void)state;
+    for (size_t at = 0; at < WORKLOAD_RESPONSE_SIZE; at++) {
+        char answer[] = WORKLOAD_RESPONSE;
+        bool in_date =
+            at >= WORKLOAD_DATE_AT && at < WORKLOAD_DATE_AT + WORKLOAD_DATE_SIZE;
+        answer[at] ^= 1;
+        for (size_t cut = 0; cut <= WORKLOAD_RESPONSE_SIZE; cut++)
+            assert_true((workload_response_matches(0, answer, cut) &&
+                         workload_response_matches(cut, answer + cut,
+                                                   WORKLOAD_RESPONSE_SIZE - cut)) ==
+                        in_date);
+    }
+    assert_false(workload_response_matches(WORKLOAD_RESPONSE_SIZE, "x", 1));
+}
+
 static void json_comes_back_by_key_and_texts_cannot_fake_one(void **state)
 {
     (void)state;
@@ -109,6 +126,7 @@ int main(void)
         cmocka_unit_test(spreads_that_touch_are_not_told_apart),
         cmocka_unit_test(a_stats_line_is_read_exactly_or_not_at_all),
         cmocka_unit_test(a_listening_line_gives_the_port),
+        cmocka_unit_test(only_the_date_of_the_answer_may_differ),
         cmocka_unit_test(json_comes_back_by_key_and_texts_cannot_fake_one),
     };
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);

@@ -22,6 +22,20 @@ bool workload_proto_parse(const char *name, enum workload_proto *proto)
     return true;
 }
 
+bool workload_response_matches(size_t at, const char *bytes, size_t n)
+{
+    static const char expected[] = WORKLOAD_RESPONSE;
+    const size_t date_end = WORKLOAD_DATE_AT + WORKLOAD_DATE_SIZE;
+    size_t end = at + n;
+    if (end > WORKLOAD_RESPONSE_SIZE)
+        return false;
+    size_t before = end < WORKLOAD_DATE_AT ? end : WORKLOAD_DATE_AT;
+    size_t after = at > date_end ? at : date_end;
+    return (at >= before || memcmp(bytes, expected + at, before - at) == 0) &&
+           (after >= end ||
+            memcmp(bytes + (after - at), expected + after, end - after) == 0);
+}
+
 static uint64_t microseconds(struct timeval time)
 {
     return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;

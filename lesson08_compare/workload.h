@@ -19,6 +19,7 @@
 #define LESSON08_WORKLOAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -26,9 +27,13 @@ enum workload_proto { WORKLOAD_ECHO, WORKLOAD_HTTP };
 
 #define WORKLOAD_PATH "/hello"
 #define WORKLOAD_REQUEST "GET " WORKLOAD_PATH " HTTP/1.1\r\nHost: lab\r\n\r\n"
-#define WORKLOAD_RESPONSE                                                              \
-    "HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Type: text/plain\r\n\r\n"        \
-    "Hello, world"
+/* The date is a placeholder: a server with a clock has to send the current one. */
+#define WORKLOAD_DATE "Thu, 01 Jan 1970 00:00:00 GMT"
+#define WORKLOAD_DATE_SIZE (sizeof WORKLOAD_DATE - 1)
+#define WORKLOAD_BEFORE_DATE                                                           \
+    "HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Type: text/plain\r\nDate: "
+#define WORKLOAD_DATE_AT (sizeof WORKLOAD_BEFORE_DATE - 1)
+#define WORKLOAD_RESPONSE WORKLOAD_BEFORE_DATE WORKLOAD_DATE "\r\n\r\nHello, world"
 #define WORKLOAD_RESPONSE_SIZE (sizeof WORKLOAD_RESPONSE - 1)
 
 struct served {
@@ -39,6 +44,9 @@ struct served {
 
 /* "echo" or "http"; false for anything else. */
 bool workload_proto_parse(const char *name, enum workload_proto *proto);
+
+/* Are these the n bytes at offset `at` of the agreed answer, whatever its date? */
+bool workload_response_matches(size_t at, const char *bytes, size_t n);
 
 /* Writes the stats line; fills in cpu_us itself. */
 void workload_print_stats(FILE *out, struct served served);

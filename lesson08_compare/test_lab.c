@@ -1,0 +1,214 @@
+/* The lab: who runs in which row, what the table may say, and one whole run of it. */
+#include "common/testing/testing.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lesson08_compare/json.h"
+#include "lesson08_compare/lab.h"
+#include "lesson08_compare/process.h"
+
+static struct lab lab;
+static char said[16384];
+
+static int fresh(void **state)
+{
+    (void)state;
+    memset(&lab, 0, sizeof lab);
+    lab.rounds = 3;
+    return 0;
+}
+
+static int row_named(const char *name)
+{
+    for (int row = 0; row < lab_row_count; row++)
+        if (strcmp(lab_rows[row].name, name) == 0)
+            return row;
+    fail_msg("there is no row %s", name);
+    return -1;
+}
+
+static int contestant_named(const char *name)
+{
+    for (int c = 0; c < lab_contestant_count; c++)
+        if (strcmp(lab_contestants[c].name, name) == 0)
+            return c;
+    fail_msg("there is no contestant %s", name);
+    return -1;
+}
+
+static void whoever_is_wanted_brings_the_raw_loop_to_compare_with(void **state)
+{
+    (void)state;
+    int echo64 = row_named("echo-64"), paced = row_named("echo-64-paced");
+    int cell = contestant_named("steal/uring");
+    int raw_epoll = contestant_named("raw-epoll");
+    int raw_uring = contestant_named("raw-uring");
+    assert_true(lab_wanted(&lab, echo64, cell));
+    assert_false(lab_wanted(&lab, row_named("http-1024"), cell)); /* --full only */
+    lab.only = "64-paced steal/uring";
+    assert_true(lab_wanted(&lab, paced, cell));
+    assert_true(lab_wanted(&lab, paced, raw_uring));
+    assert_false(lab_wanted(&lab, paced, raw_epoll));
+    assert_true(lab_wanted(&lab, echo64, raw_epoll)); /* for the rate */
+    assert_false(lab_wanted(&lab, echo64, cell));
+    lab.only = "no such";
+    for (int row = 0; row < lab_row_count; row++)
+        for (int c = 0; c < lab_contestant_count; c++)
+            assert_false(lab_wanted(&lab, row, c));
+}
+
+static void add_run(const char *row, const char *contestant, int round, double cpu_us,
+                    double syscalls)
+{
+    lab.runs[lab.run_count++] = (struct lab_run){
+        .row = row_named(row),
+        .contestant = contestant_named(contestant),
+        .round = round,
+        .tool = "load",
+        .per_second = 1000,
+        .cpu_us = cpu_us,
+        .syscalls = syscalls,
+        .attempts = 1,
+    };
+}
+
+/* What lab_report prints. */
+static const char *report(void)
+{
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    fflush(stdout);
+    int saved = dup(STDOUT_FILENO);
+    dup2(fileno(file), STDOUT_FILENO);
+    lab_report(&lab);
+    fflush(stdout);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    rewind(file);
+    size_t n = fread(said, 1, sizeof said - 1, file);
+    said[n] = '\0';
+    fclose(file);
+    return said;
+}
+
+static void overlapping_spreads_are_no_difference(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        add_run("echo-64-paced", "raw-epoll", round, 4.0 + 0.1 * round, 2.0);
+        add_run("echo-64-paced", "steal/epoll", round, 4.05 + 0.1 * round, 2.0);
+        add_run("echo-64-paced", "core/epoll", round, 6.0 + 0.1 * round, 2.5);
+    }
+    const char *table = report();
+    const char *steal = strstr(table, "  steal/epoll"),
+               *core = strstr(table, "  core/ep");
+    assert_non_null(steal);
+    assert_non_null(core);
+    assert_non_null(strstr(steal, "1.01 [1.01..1.01] no difference resolved\n"));
+    assert_null(strstr(core, "no difference resolved"));
+    assert_non_null(strstr(core, "1.49 [1.48..1.50]\n"));
+    assert_non_null(strstr(table, "steal/epoll    syscalls 2.00 against 2.00: kept; "
+                                  "CPU 1.01 x, limit 1.25: kept\n"));
+    assert_non_null(strstr(table, "core/epoll     syscalls 2.50 against 2.00: MISSED; "
+                                  "CPU 1.49 x, limit 1.25: MISSED\n"));
+}
+
+static void a_ratio_pairs_the_runs_of_one_round(void **state)
+{
+    (void)state;
+    /* A machine that gets three times slower: each pair still says 1.10. */
+    for (int round = 0; round < 3; round++) {
+        add_run("echo-64-paced", "raw-uring", round, 4.0 * (round + 1), 0.1);
+        add_run("echo-64-paced", "core/uring", round, 4.4 * (round + 1), 0.1);
+    }
+    assert_non_null(strstr(report(), "1.10 [1.10..1.10]"));
+}
+
+static void runs_that_do_not_count_leave_nothing_to_judge(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        add_run("http-64-paced", "raw-uring", round, 4, 0.1);
+        add_run("http-64-paced", "core/uring", round, 4, 0.1);
+        lab.runs[lab.run_count - 1].problem = "load generator over 90 % busy";
+    }
+    const char *table = report();
+    assert_non_null(strstr(table, "does not count: load generator over 90 % busy"));
+    assert_non_null(strstr(table, "not judged: no pair of runs that count"));
+    assert_non_null(strstr(table, "3 do not count"));
+}
+
+/* ---- the program */
+
+static bool start_lab(struct process *process, const char *only, const char *measure)
+{
+    char path[600], a[] = "--only", b[64], c[] = "--rounds=1", d[] = "--measure", e[16];
+    char *argv[] = { path, a, b, c, d, e, NULL };
+    const char *bin = getenv("COURSE_BIN");
+    if (!bin)
+        return false;
+    snprintf(path, sizeof path, "%s/lab", bin);
+    snprintf(b, sizeof b, "%s", only);
+    snprintf(e, sizeof e, "%s", measure);
+    return access(path, X_OK) == 0 &&
+           process_start(process, argv, PROCESS_ANY_CPU, -1) == 0;
+}
+
+static void the_program_measures_and_leaves_its_runs_on_disk(void **state)
+{
+    (void)state;
+    struct process process;
+    char line[1024], path[600] = "", text[8192] = "";
+    bool table = false;
+    double value = 0;
+    if (!start_lab(&process, "echo-64 raw-epoll", "50"))
+        skip_because("COURSE_BIN names no folder with a lab in it (make test sets it)");
+    while (process_read_line(&process, line, sizeof line, testing_deadline()) == 0) {
+        table = table || strncmp(line, "  raw-epoll ", 12) == 0;
+        sscanf(line, "every run: %599[^\n]", path); /* the JSON is the last */
+    }
+    assert_int_equal(process_stop(&process, 0, testing_deadline()).status, 0);
+    assert_true(table);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[n] = '\0';
+    char *runs = strstr(text, "\"runs\":[");
+    assert_non_null(runs);
+    assert_true(json_get(runs, "per_second", &value));
+    assert_true(value > 0);
+    unlink(path);
+    char *kind = strrchr(path, '.');
+    assert_non_null(kind);
+    memcpy(kind, ".csv", 5);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void an_interrupted_lab_ends_by_itself_with_status_1(void **state)
+{
+    (void)state;
+    struct process process;
+    char line[1024];
+    if (!start_lab(&process, "echo-64 raw-epoll", "3600000"))
+        skip_because("COURSE_BIN names no folder with a lab in it (make test sets it)");
+    while (process_read_line(&process, line, sizeof line, testing_deadline()) == 0 &&
+           !strstr(line, "this takes about"))
+        ;
+    assert_int_equal(process_stop(&process, SIGINT, testing_deadline()).status, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(whoever_is_wanted_brings_the_raw_loop_to_compare_with,
+                               fresh),
+        cmocka_unit_test_setup(overlapping_spreads_are_no_difference, fresh),
+        cmocka_unit_test_setup(a_ratio_pairs_the_runs_of_one_round, fresh),
+        cmocka_unit_test_setup(runs_that_do_not_count_leave_nothing_to_judge, fresh),
+        cmocka_unit_test(the_program_measures_and_leaves_its_runs_on_disk),
+        cmocka_unit_test(an_interrupted_lab_ends_by_itself_with_status_1),
+    };
+    return cmocka_run_group_tests_name("lab", tests, NULL, NULL);
+}
