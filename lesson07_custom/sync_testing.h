@@ -98,6 +98,17 @@ static inline void observers_check(struct observers *self)
             atomic_load_explicit(&self->counts[i].references, memory_order_relaxed), 0);
 }
 
+/* For subjects of the future contract whose world begins with its observers. */
+static inline struct context observers_context(void *world, unsigned which)
+{
+    return observer_context(world, which);
+}
+
+static inline unsigned long observers_wakes(void *world, unsigned which)
+{
+    return observer_wakes(world, which);
+}
+
 /* ---- a stage */
 
 enum stage_kind { STAGE_EXECUTOR, STAGE_POOL };

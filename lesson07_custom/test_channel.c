@@ -69,16 +69,6 @@ static void close_world(void *argument)
 
 /* ---- the contract */
 
-static struct context world_context(void *argument, unsigned which)
-{
-    return observer_context(&((struct world *)argument)->observers, which);
-}
-
-static unsigned long world_wakes(void *argument, unsigned which)
-{
-    return observer_wakes(&((struct world *)argument)->observers, which);
-}
-
 static void make_recv(void *argument, void *storage)
 {
     struct world *self = argument;
@@ -126,8 +116,8 @@ static struct future_subject a_receive = {
     .teardown = close_world,
     .make = make_recv,
     .let_finish = send_one,
-    .context = world_context,
-    .wakes = world_wakes,
+    .context = observers_context,
+    .wakes = observers_wakes,
     .result = result_of_recv,
     .finished = 0,
     .cancelled = -ECANCELED,
@@ -141,8 +131,8 @@ static struct future_subject a_send = {
     .teardown = close_world,
     .make = make_send,
     .let_finish = take_one,
-    .context = world_context,
-    .wakes = world_wakes,
+    .context = observers_context,
+    .wakes = observers_wakes,
     .result = result_of_send,
     .finished = 0,
     .cancelled = -ECANCELED,

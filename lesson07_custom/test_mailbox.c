@@ -40,16 +40,6 @@ static void close_world(void *argument)
     observers_check(&self->observers);
 }
 
-static struct context world_context(void *argument, unsigned which)
-{
-    return observer_context(&((struct world *)argument)->observers, which);
-}
-
-static unsigned long world_wakes(void *argument, unsigned which)
-{
-    return observer_wakes(&((struct world *)argument)->observers, which);
-}
-
 static unsigned long messages_received(void *argument)
 {
     struct world *self = argument;
@@ -108,8 +98,8 @@ static struct future_subject a_receive = {
     .teardown = close_world,
     .make = make_recv,
     .let_finish = send_one,
-    .context = world_context,
-    .wakes = world_wakes,
+    .context = observers_context,
+    .wakes = observers_wakes,
     .effects = messages_received,
     .result = result_of_recv,
     .finished = 1,
@@ -124,8 +114,8 @@ static struct future_subject a_send = {
     .teardown = close_world,
     .make = make_send,
     .let_finish = take_one,
-    .context = world_context,
-    .wakes = world_wakes,
+    .context = observers_context,
+    .wakes = observers_wakes,
     .effects = messages_sent,
     .result = result_of_send,
     .finished = 0,
