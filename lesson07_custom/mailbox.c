@@ -28,7 +28,7 @@ int mailbox_init(struct mailbox *mailbox, size_t capacity, size_t message_size,
                  struct bell *arrived)
 {
     *mailbox = (struct mailbox){ 0 };
-    if (capacity == 0 || message_size == 0 || capacity > SIZE_MAX / 4)
+    if (capacity == 0 || message_size == 0 || capacity > SIZE_MAX / 4 / message_size)
         return -EINVAL;
     uint64_t slots = 1;
     while (slots < capacity)

@@ -56,8 +56,8 @@ struct mailbox {
 };
 
 /* capacity is rounded up to a power of two. `arrived`: a bell that several mailboxes of
- * one receiver share, borrowed; NULL: one of its own. -EINVAL: capacity or size of 0;
- * -ENOMEM. */
+ * one receiver share, borrowed; NULL: one of its own. -EINVAL: capacity or size of 0, or
+ * more than memory can have; -ENOMEM. */
 int mailbox_init(struct mailbox *mailbox, size_t capacity, size_t message_size,
                  struct bell *arrived);
 
