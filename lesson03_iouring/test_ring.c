@@ -492,6 +492,79 @@ static void C16_preparing_binds_nobody_submitting_does(void **state)
     assert_int_equal(result_after_the_thread_is_gone(false), 1);
 }
 
+/* ---- a shared ring: one thread submits, another reaps, each side under its lock */
+
+struct counted_op {
+    struct ring_op op;
+    _Atomic unsigned completions; /* relaxed: a count, looked at after the join */
+};
+
+static void count_completion(struct ring_op *op, int result, unsigned flags)
+{
+    struct counted_op *self = container_of(op, struct counted_op, op);
+    (void)result;
+    (void)flags;
+    atomic_fetch_add_explicit(&self->completions, 1, memory_order_relaxed);
+}
+
+struct two_sides {
+    struct ring ring;
+    struct counted_op ops[8];
+    pthread_mutex_t sq, cq;
+    _Atomic bool submitted; /* relaxed: only ends the loop */
+};
+
+enum { SHARED_ROUNDS = 500 };
+
+static void *submit_side(void *argument)
+{
+    struct two_sides *self = argument;
+    for (unsigned i = 0; i < SHARED_ROUNDS; i++) {
+        pthread_mutex_lock(&self->sq);
+        struct io_uring_sqe *sqe = ring_get_sqe(&self->ring);
+        if (sqe) {
+            io_uring_prep_nop(sqe);
+            ring_op_attach(sqe, &self->ops[i % 8].op);
+        }
+        ring_submit(&self->ring);
+        pthread_mutex_unlock(&self->sq);
+    }
+    atomic_store_explicit(&self->submitted, true, memory_order_relaxed);
+    return NULL;
+}
+
+static void a_shared_ring_has_two_sides(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct two_sides self = { .sq = PTHREAD_MUTEX_INITIALIZER,
+                              .cq = PTHREAD_MUTEX_INITIALIZER };
+    struct ring_completion taken[4];
+    pthread_t thread;
+    unsigned total = 0;
+    for (unsigned i = 0; i < 8; i++)
+        self.ops[i].op.complete = count_completion;
+    open_ring(&self.ring, RING_SHARED, 4);
+    assert_int_equal(pthread_create(&thread, NULL, submit_side, &self), 0);
+    while (!atomic_load_explicit(&self.submitted, memory_order_relaxed) ||
+           ring_in_flight(&self.ring)) {
+        assert_int_equal(ring_sleep(&self.ring, 1000 * 1000), 0);
+        pthread_mutex_lock(&self.cq);
+        unsigned n = ring_take(&self.ring, taken, ARRAY_SIZE(taken));
+        pthread_mutex_unlock(&self.cq);
+        for (unsigned i = 0; i < n; i++)
+            ring_op_deliver(&taken[i]);
+        total += n;
+    }
+    pthread_join(thread, NULL);
+    unsigned counted = 0;
+    for (unsigned i = 0; i < 8; i++)
+        counted += atomic_load_explicit(&self.ops[i].completions, memory_order_relaxed);
+    assert_int_equal(total, SHARED_ROUNDS);
+    assert_int_equal(counted, SHARED_ROUNDS);
+    ring_finish(&self.ring);
+}
+
 /* ---- failures */
 
 static void a_failed_setup_is_an_error(void **state)
@@ -571,6 +644,7 @@ int main(void)
         cmocka_unit_test(a_single_ring_is_for_the_thread_that_made_it),
         cmocka_unit_test(C16_what_a_thread_submitted_ends_with_it),
         cmocka_unit_test(C16_preparing_binds_nobody_submitting_does),
+        cmocka_unit_test(a_shared_ring_has_two_sides),
         cmocka_unit_test(a_failed_setup_is_an_error),
         cmocka_unit_test(an_older_kernel_gets_plain_flags),
         cmocka_unit_test(sqpoll_submits_by_itself),

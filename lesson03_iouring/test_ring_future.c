@@ -409,78 +409,7 @@ static void C5_a_timers_limit_lives_as_long_as_the_timer(void **state)
     ring_finish(&ring);
 }
 
-/* ---- C9: short reads and writes */
-
-static void C9_a_whole_read_goes_on_until_the_end_of_the_file(void **state)
-{
-    (void)state;
-    struct world *self = &world;
-    open_world(self);
-    char text[32] = { 0 };
-    struct ring_whole read =
-        ring_read_full(&self->ring, self->ends[0], text, sizeof text, RING_NO_OFFSET);
-    for (int i = 0; i < 3; i++) { /* three arrivals of eight bytes, then the end */
-        assert_int_equal(poll_future(&read.future), POLL_PENDING);
-        ring_submit(&self->ring);
-        send_to_world(self, NULL);
-        turn_ring(&self->ring);
-    }
-    assert_int_equal(poll_future(&read.future), POLL_PENDING);
-    shutdown(self->ends[1], SHUT_WR);
-    drive_future(&self->ring, &read.future);
-    assert_int_equal(read.result, 24);
-    assert_memory_equal(text, "contractcontractcontract", 24);
-    close_world(self);
-}
-
-static void C9_a_truncated_file_ends_early_and_is_no_error(void **state)
-{
-    (void)state;
-    struct ring ring;
-    char text[16] = { 0 };
-    int fd = open(testing_path("short"), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-    assert_int_equal(write(fd, "0123456789", 10), 10);
-    open_ring(&ring, RING_SINGLE, 4);
-    struct ring_whole read = ring_read_full(&ring, fd, text, sizeof text, 4);
-    drive_future(&ring, &read.future);
-    assert_int_equal(read.result, 6);
-    assert_string_equal(text, "456789");
-    read = ring_read_full(&ring, -1, text, sizeof text, 0);
-    drive_future(&ring, &read.future);
-    assert_int_equal(read.result, -EBADF);
-    ring_finish(&ring);
-    close(fd);
-}
-
-static void C9_a_whole_write_goes_on_where_it_stopped(void **state)
-{
-    (void)state;
-    enum { SIZE = 1 << 20 };
-    struct world *self = &world;
-    open_world(self);
-    int small = 4096;
-    setsockopt(self->ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-    fcntl(self->ends[1], F_SETFL, O_NONBLOCK);
-    char *out = malloc(SIZE), *in = calloc(1, SIZE + 1);
-    for (size_t i = 0; i < SIZE; i++)
-        out[i] = (char)(i * 7 + i / 256);
-    struct ring_whole write =
-        ring_write_all(&self->ring, self->ends[0], out, SIZE, RING_NO_OFFSET);
-    size_t got = 0;
-    while (got < SIZE || !future_is_done(&write.future)) {
-        if (!future_is_done(&write.future))
-            poll_future(&write.future);
-        ssize_t n = recv(self->ends[1], in + got, SIZE + 1 - got, 0);
-        got += n > 0 ? (size_t)n : 0;
-        turn_world(self);
-    }
-    assert_int_equal(write.result, SIZE);
-    assert_int_equal(got, SIZE);
-    assert_memory_equal(in, out, SIZE);
-    free(in);
-    free(out);
-    close_world(self);
-}
+/* ---- a peer that is gone */
 
 static void a_write_to_a_closed_peer_is_EPIPE(void **state)
 {
@@ -681,9 +610,6 @@ int main(void)
         cmocka_unit_test(C2_a_connection_that_a_cancelled_accept_got_is_closed),
         cmocka_unit_test(C4_close_does_not_cancel_so_cancel_and_await_first),
         cmocka_unit_test(C5_a_timers_limit_lives_as_long_as_the_timer),
-        cmocka_unit_test(C9_a_whole_read_goes_on_until_the_end_of_the_file),
-        cmocka_unit_test(C9_a_truncated_file_ends_early_and_is_no_error),
-        cmocka_unit_test(C9_a_whole_write_goes_on_where_it_stopped),
         cmocka_unit_test(a_write_to_a_closed_peer_is_EPIPE),
         cmocka_unit_test(C11_a_zero_copy_send_is_over_at_its_notification),
         cmocka_unit_test(C11_the_buffer_may_be_overwritten_once_ready),
