@@ -10,7 +10,6 @@
 #ifndef LESSON08_LAB_H
 #define LESSON08_LAB_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -79,9 +78,6 @@ extern const struct lab_contestant lab_contestants[];
 extern const int lab_contestant_count;
 extern const struct lab_row lab_rows[];
 extern const int lab_row_count;
-
-/* Set by SIGINT and SIGTERM; everything then ends as soon as it can. */
-extern volatile sig_atomic_t lab_interrupted;
 
 /* lab_plan.c: does this contestant's program exist, is this row's run wanted? */
 bool lab_present(const struct lab *lab, int contestant, enum workload_proto proto);

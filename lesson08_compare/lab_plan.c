@@ -101,12 +101,20 @@ bool lab_wanted(const struct lab *lab, int row, int contestant)
     return false;
 }
 
+static double seconds_of_a_run(const struct lab *lab, int row)
+{
+    bool wrk = lab_rows[row].proto == WORKLOAD_HTTP && lab_rows[row].of_peak <= 0;
+    if (wrk && lab->has_wrk) /* counts in whole seconds */
+        return (double)((lab->measure_ms + 999) / 1000);
+    return (double)(lab->warmup_ms + lab->measure_ms) / 1000;
+}
+
 double lab_expected_minutes(const struct lab *lab)
 {
     double seconds = 0;
     for (int row = 0; row < lab_row_count; row++)
         for (int c = 0; c < lab_contestant_count; c++)
             if (lab_wanted(lab, row, c) && lab_present(lab, c, lab_rows[row].proto))
-                seconds += 0.2 + (double)(lab->warmup_ms + lab->measure_ms) / 1000;
+                seconds += 0.2 + seconds_of_a_run(lab, row);
     return seconds * lab->rounds / 60;
 }

@@ -116,11 +116,12 @@ static bool answers_correctly(struct lab *lab, const struct lab_row *row, int po
                               .proto = row->proto,
                               .connections = 1,
                               .size = row->size,
-                              .requests = 2 };
-    if (load_run(&plan, &result) == 0 && result.errors == 0)
+                              .requests = 2,
+                              .duration_ns = 5 * NS_PER_S };
+    if (load_run(&plan, &result) == 0 && result.errors == 0 && result.requests > 0)
         return true;
     snprintf(lab->note, sizeof lab->note, "asked one thing, it failed: %s",
-             result.error);
+             result.error[0] ? result.error : "no answer in 5 s");
     return false;
 }
 

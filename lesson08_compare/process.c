@@ -21,6 +21,8 @@
 
 #define CHILDREN_MAX 4
 
+volatile sig_atomic_t process_interrupted;
+
 static pid_t children[CHILDREN_MAX];
 
 static void remember(pid_t pid, pid_t instead_of)
@@ -108,15 +110,17 @@ int process_read_line(struct process *process, char *line, size_t size,
     while (!take_line(process, line, size)) {
         if (process->length == sizeof process->text)
             process->length = 0; /* a line that long is none of ours */
+        if (process_interrupted)
+            return -EINTR;
         uint64_t now = clock_now();
         if (now >= deadline)
             return -ETIMEDOUT;
         struct pollfd ready = { .fd = process->out, .events = POLLIN };
         uint64_t ms = (deadline - now) / NS_PER_MS + 1;
         int n = poll(&ready, 1, ms < 1000 ? (int)ms : 1000);
-        if (n < 0)
+        if (n < 0 && errno != EINTR)
             return -errno;
-        if (n == 0)
+        if (n <= 0)
             continue;
         ssize_t got = read(process->out, process->text + process->length,
                            sizeof process->text - process->length);

@@ -16,6 +16,10 @@
 
 #define PROCESS_ANY_CPU (-1)
 
+/* For a signal handler to set: from then on every wait for a line ends with -EINTR within
+ * a second, also if the signal came before the wait began. */
+extern volatile sig_atomic_t process_interrupted;
+
 struct process {
     pid_t pid; /* 0 when none runs */
     int out;   /* owns; the read end of its stdout */
@@ -33,7 +37,7 @@ struct process_end {
 int process_start(struct process *process, char *const argv[], int cpu, int log);
 
 /* The next line of its stdout, without the newline. -ETIMEDOUT at the deadline (of
- * clock_now), -EINTR when a signal came, -EPIPE when its stdout ended. */
+ * clock_now), -EINTR when interrupted, -EPIPE when its stdout ended. */
 int process_read_line(struct process *process, char *line, size_t size,
                       uint64_t deadline);
 

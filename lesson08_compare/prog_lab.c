@@ -24,12 +24,12 @@ static const char help[] =
     "usage: lab [--short | --full] [--rounds N] [--only PATTERN] [--list]\n\n"
     "Puts httpd and echo, in every cell of {current, steal, core} x {epoll, uring},\n"
     "and three servers without a runtime under the same load, and compares them.\n\n"
-    "  --short         the rows that fit into two to three minutes (default)\n"
+    "  --short         the rows that fit into about three minutes (default)\n"
     "  --full          more rows, longer runs, more rounds\n"
     "  --rounds N      1 to 100 (3; with --full 7)\n"
     "  --only PATTERN  only runs whose \"ROW CONTESTANT\" contains PATTERN, which may\n"
     "                  contain * and ?; the raw loop to compare with is added\n"
-    "  --measure MS    measured time of a run (500; with --full 2000)\n"
+    "  --measure MS    measured time of a run (400; with --full 2000)\n"
     "  --list          rows and contestants, and which of them are there\n"
     "  --help          this text\n\n"
     "Example: lab --only 'echo-64 steal/*' --rounds 5\n";
@@ -37,7 +37,7 @@ static const char help[] =
 static void on_signal(int sig)
 {
     (void)sig;
-    lab_interrupted = 1;
+    process_interrupted = 1;
 }
 
 /* No SA_RESTART: a wait that a signal interrupts is to come back and see it. */
@@ -97,8 +97,8 @@ static enum action parse_options(int argc, char **argv, struct lab *lab)
         return ACTION_NONE;
     }
     lab->rounds = rounds ? (int)rounds : lab->full ? 7 : 3;
-    lab->measure_ms = measure ? measure : lab->full ? 2000 : 500;
-    lab->warmup_ms = lab->full ? 500 : 150;
+    lab->measure_ms = measure ? measure : lab->full ? 2000 : 400;
+    lab->warmup_ms = lab->full ? 500 : 100;
     return action;
 }
 

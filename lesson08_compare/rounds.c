@@ -16,13 +16,12 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "lesson08_compare/process.h"
 
 #define STOLEN_LIMIT 0.05
 #define OTHERS_LIMIT 0.15
 #define BUSY_LIMIT 0.90
 #define ATTEMPTS 3
-
-volatile sig_atomic_t lab_interrupted;
 
 static bool disturbed(const struct lab_run *run)
 {
@@ -61,7 +60,7 @@ static void one_run(struct lab *lab, int row, int contestant, int round, double 
                                 .syscalls = -1,
                                 .attempts = attempt };
         bool ok = lab_measure(lab, &run);
-        if (lab_interrupted)
+        if (process_interrupted)
             return;
         if (!ok) {
             run.problem = "failed";
@@ -109,7 +108,7 @@ static void run_row(struct lab *lab, int row)
         }
     }
     for (int round = 0; round < lab->rounds; round++)
-        for (int i = 0; i < lab_contestant_count && !lab_interrupted; i++) {
+        for (int i = 0; i < lab_contestant_count && !process_interrupted; i++) {
             int contestant = (i + round) % lab_contestant_count;
             if (lab_wanted(lab, row, contestant) &&
                 lab_present(lab, contestant, lab_rows[row].proto) &&
@@ -120,12 +119,12 @@ static void run_row(struct lab *lab, int row)
 
 bool lab_run_all(struct lab *lab)
 {
-    for (int row = 0; row < lab_row_count && !lab_interrupted; row++) {
+    for (int row = 0; row < lab_row_count && !process_interrupted; row++) {
         int before = lab->run_count;
         run_row(lab, row);
         if (lab->run_count > before)
             fprintf(stderr, "lab: %s: %d runs\n", lab_rows[row].name,
                     lab->run_count - before);
     }
-    return !lab_interrupted;
+    return !process_interrupted;
 }

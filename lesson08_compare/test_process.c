@@ -102,6 +102,19 @@ static void starter(void *argument)
     kill(getpid(), SIGKILL);
 }
 
+static void an_interrupt_that_came_before_the_wait_is_not_lost(void **state)
+{
+    (void)state;
+    char line[64];
+    assert_int_equal(start_shell("exec sleep 1000"), 0);
+    process_interrupted = 1;
+    assert_int_equal(process_read_line(&process, line, sizeof line, testing_deadline()),
+                     -EINTR);
+    process_interrupted = 0;
+    assert_int_equal(process_stop(&process, SIGTERM, testing_deadline()).status,
+                     -SIGTERM);
+}
+
 static void a_killed_starter_takes_its_children_along(void **state)
 {
     (void)state;
@@ -120,6 +133,7 @@ int main(void)
         cmocka_unit_test(who_ignores_the_signal_is_killed_at_the_deadline),
         cmocka_unit_test(a_program_that_is_not_there_ends_with_127),
         cmocka_unit_test(kill_all_leaves_nobody),
+        cmocka_unit_test(an_interrupt_that_came_before_the_wait_is_not_lost),
         cmocka_unit_test(a_killed_starter_takes_its_children_along),
     };
     return cmocka_run_group_tests_name("process", tests, NULL, NULL);
