@@ -48,7 +48,7 @@ static void run_owned(struct offload_job *base)
 }
 
 static enum poll_state owned_ready(struct blocking_call *self, int64_t result,
-                                  bool given_back)
+                                   bool given_back)
 {
     self->result = result;
     self->given_back = given_back;
