@@ -102,7 +102,8 @@ struct io_op {
         struct ring_op ring;    /* ring driver */
         struct offload_job job; /* epoll driver, for what epoll cannot do */
     } via;
-    bool cancel_waits;  /* the driver could not pass the cancel on yet */
+    _Atomic uint8_t cancel; /* ring driver: who knows of the cancel, and whether it ended */
+    bool cancel_waits;      /* ring driver, under its SQ lock: not passed on yet */
     struct io_op *next; /* borrows; the driver's queues */
 };
 
@@ -144,6 +145,7 @@ void io_give_back(struct io_op *op);
  * may be NULL. -EMFILE, -ENFILE: wait before you try again (RULES R5). */
 struct io_op io_accept(struct io_source *listener, struct sockaddr *name,
                        socklen_t *size);
+/* -EAGAIN: a Unix listener's queue is full; the kernel will not tell when it is not. */
 struct io_op io_connect(struct io_source *source, const struct sockaddr *name,
                         socklen_t size);
 struct io_packet io_recvfrom(struct io_source *source, void *packet, size_t size,
@@ -176,7 +178,17 @@ void io_close_now(struct io_source *source);
  * still goes out. If the stop has begun already, the source sees its end at once. */
 void io_source_drain_at_stop(struct io_source *source);
 
+/* Takes that back: half a request is here, and the stop shall wait for its rest. Too late
+ * if the source has seen its end. */
+void io_source_keep_at_stop(struct io_source *source);
+
 /* ---- drivers */
+
+/* For a driver, when it is made: a write to a pipe or socket whose other end is gone shall
+ * be -EPIPE, and not a signal that ends the process (RULES R6). A SIGPIPE whose action is
+ * still the default gets a handler that does nothing; unlike "ignored", that is not
+ * inherited by the programs that the process starts. */
+void io_survive_sigpipe(void);
 
 /* For a driver, when it starts a packet operation: fills the header. */
 struct msghdr *io_packet_header(struct io_op *op);

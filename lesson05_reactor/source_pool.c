@@ -109,6 +109,14 @@ void io_source_drain_at_stop(struct io_source *source)
     pthread_mutex_unlock(&pool->lock);
 }
 
+void io_source_keep_at_stop(struct io_source *source)
+{
+    struct source_pool *pool = source->pool;
+    pthread_mutex_lock(&pool->lock);
+    source->drain_at_stop = false;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 void source_pool_drain(struct source_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);

@@ -6,11 +6,21 @@
  *
  * A lane's thread runs an anchor: a task that is READY when the runtime stops. While it
  * lives, the executor has something to wait for; when it ends, the thread goes through
- * the three phases of the stop. Invariant: `started` lanes are those whose thread got
- * through lane_init; create waits for all, and undoes all if one failed. */
+ * the three phases of the stop, in step with the others:
+ *
+ *   phase 1   drain, run until empty, stay as long as another lane is busy: it may still
+ *             send work here. Over when all lanes were empty, or at the limit.
+ *   phase 2   refuse and cancel, at most RUNTIME_CANCEL_NS; then tell, and wait for all.
+ *   close     now nobody is left who could wake or spawn here.
+ *
+ * Invariants: create waits until every thread is through lane_init, and undoes all if one
+ * failed; a lane's device is gone only when no other lane runs a task. A lane that does
+ * not come back from a poll cannot be waited for: the stop names it at its limit and
+ * leaks all. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "lesson02_wakers/block_on.h"
 #include "lesson02_wakers/waker_cell.h"
@@ -22,8 +32,9 @@ struct core {
     struct cores *cores; /* borrows */
     unsigned index;
     struct waker_cell anchor_waker;
-    int result;   /* of lane_init, then of lane_stop */
+    int result;   /* of lane_init, then of lane_cancel; guarded by cores->lock */
     bool created; /* thread exists and is not joined */
+    bool quit;    /* it is through the phases of the stop; guarded by cores->lock */
 };
 
 struct cores {
@@ -33,8 +44,10 @@ struct cores {
     unsigned ready; /* threads past lane_init; guarded by lock */
     bool failed;    /* one of them could not; guarded by lock */
     bool go;        /* all may start; guarded by lock */
+    unsigned quit;  /* threads through the phases of the stop; guarded by lock */
     _Atomic bool stop;
-    uint64_t grace_ns; /* written before stop */
+    _Atomic unsigned quiet; /* lanes that were empty when they last looked */
+    uint64_t grace_ns;      /* written before stop */
     unsigned count;
     struct core cores[];
 };
@@ -86,7 +99,53 @@ static bool report(struct core *core, int result)
     return go;
 }
 
-static int run_core(struct core *core)
+/* An empty lane looks this often whether the others are, too. */
+#define LOOK_ROUND_NS INT64_C(1000000)
+
+static bool all_quiet(struct cores *cores)
+{
+    return atomic_load_explicit(&cores->quiet, memory_order_relaxed) == cores->count;
+}
+
+/* Phase 1. A task that is sent here in the very moment in which all were empty is
+ * cancelled in phase 2, as if it had come a moment later. */
+static void let_finish(struct core *core)
+{
+    struct cores *cores = core->cores;
+    struct lane *lane = &core->lane;
+    uint64_t deadline = clock_after(clock_now(), cores->grace_ns);
+    lane_drain(lane);
+    for (;;) {
+        uint64_t now = clock_now();
+        int err = lane_run_for(lane, deadline > now ? deadline - now : 0);
+        atomic_fetch_add_explicit(&cores->quiet, 1, memory_order_relaxed);
+        while (err == 0 && !all_quiet(cores) && !lane_has_work(lane)) {
+            parker_park(lane->executor.parker, LOOK_ROUND_NS);
+            if (clock_now() >= deadline)
+                return;
+            err = lane_run_for(lane, 0); /* answers a dump */
+        }
+        if (err < 0 || !lane_has_work(lane))
+            return;
+        atomic_fetch_sub_explicit(&cores->quiet, 1, memory_order_relaxed);
+    }
+}
+
+/* Tells that this lane has ended, and waits until every other one has. */
+static void meet(struct core *core, int result)
+{
+    struct cores *cores = core->cores;
+    pthread_mutex_lock(&cores->lock);
+    core->result = result;
+    core->quit = true;
+    cores->quit++;
+    pthread_cond_broadcast(&cores->changed);
+    while (cores->quit < cores->count)
+        pthread_cond_wait(&cores->changed, &cores->lock);
+    pthread_mutex_unlock(&cores->lock);
+}
+
+static void run_core(struct core *core)
 {
     struct cores *cores = core->cores;
     struct lane *lane = &core->lane;
@@ -100,11 +159,14 @@ static int run_core(struct core *core)
     if (err < 0)
         fprintf(stderr, "core %u ends early: %s\n", core->index, errname(err));
     task_detach(&handle);
-    err = lane_stop(lane, cores->grace_ns);
+    let_finish(core);
+    err = lane_cancel(lane);
+    meet(core, err);
+    if (err == 0)
+        lane_close(lane);
     if (runtime->config.on_thread_stop)
         runtime->config.on_thread_stop(core->index, runtime->config.hook_argument);
     place_leave(&lane->place);
-    return err;
 }
 
 static void *core_main(void *argument)
@@ -119,14 +181,12 @@ static void *core_main(void *argument)
     int err = lane_init(&core->lane, runtime, core->index);
     if (!report(core, err)) {
         if (err == 0) {
-            executor_finish(&core->lane.executor);
+            lane_close(&core->lane);
             lane_finish(&core->lane);
         }
         return NULL;
     }
-    core->result = run_core(core);
-    if (core->result == 0)
-        lane_finish(&core->lane);
+    run_core(core);
     return NULL;
 }
 
@@ -162,7 +222,12 @@ static struct cores *make_cores(struct runtime *runtime)
         free(cores);
         return NULL;
     }
-    if (pthread_cond_init(&cores->changed, NULL) != 0) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    int err = pthread_cond_init(&cores->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (err != 0) {
         pthread_mutex_destroy(&cores->lock);
         free(cores);
         return NULL;
@@ -231,15 +296,47 @@ static int core_run(struct runtime *runtime, struct future *root,
     return block_on(&join.future);
 }
 
+/* Waits until every lane is through its phases; -ETIMEDOUT: some are not. */
+static int wait_for_the_phases(struct cores *cores)
+{
+    uint64_t limit = clock_after(cores->grace_ns, RUNTIME_CANCEL_NS + NS_PER_S);
+    uint64_t deadline = clock_after(clock_now(), limit);
+    struct timespec until = { .tv_sec = (time_t)(deadline / NS_PER_S),
+                              .tv_nsec = (long)(deadline % NS_PER_S) };
+    int err = 0;
+    pthread_mutex_lock(&cores->lock);
+    while (cores->quit < cores->count && err == 0)
+        err = -pthread_cond_timedwait(&cores->changed, &cores->lock, &until);
+    err = cores->quit < cores->count ? -ETIMEDOUT : 0;
+    pthread_mutex_unlock(&cores->lock);
+    return err;
+}
+
+/* Those that do not even come back from a poll. */
+static void name_the_stuck(struct cores *cores)
+{
+    for (unsigned i = 0; i < cores->count; i++) {
+        pthread_mutex_lock(&cores->lock);
+        bool quit = cores->cores[i].quit;
+        pthread_mutex_unlock(&cores->lock);
+        if (!quit)
+            lane_dump(&cores->cores[i].lane, 100 * NS_PER_MS);
+    }
+}
+
 static int core_stop(struct runtime *runtime, uint64_t grace_ns)
 {
     struct cores *cores = runtime->mode_state;
-    int err = 0;
     cores->grace_ns = grace_ns;
     /* release: pairs with the acquire in anchor_poll */
     atomic_store_explicit(&cores->stop, true, memory_order_release);
     for (unsigned i = 0; i < cores->count; i++)
         waker_cell_wake(&cores->cores[i].anchor_waker);
+    int err = wait_for_the_phases(cores);
+    if (err < 0) {
+        name_the_stuck(cores);
+        return err;
+    }
     join_all_threads(cores);
     for (unsigned i = 0; i < cores->count && err == 0; i++)
         err = cores->cores[i].result;
@@ -248,7 +345,10 @@ static int core_stop(struct runtime *runtime, uint64_t grace_ns)
 
 static void core_destroy(struct runtime *runtime)
 {
-    free_cores(runtime->mode_state);
+    struct cores *cores = runtime->mode_state;
+    for (unsigned i = 0; i < cores->count; i++)
+        lane_finish(&cores->cores[i].lane);
+    free_cores(cores);
 }
 
 static void core_dump(struct runtime *runtime)

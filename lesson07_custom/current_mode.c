@@ -43,7 +43,11 @@ static int current_stop(struct runtime *runtime, uint64_t grace_ns)
 {
     struct lane *lane = runtime->mode_state;
     place_enter(&lane->place);
-    int err = lane_stop(lane, grace_ns);
+    lane_drain(lane); /* phase 1 */
+    (void)lane_run_for(lane, grace_ns);
+    int err = lane_cancel(lane); /* phases 2 and 3; from here on spawns are refused */
+    if (err == 0)
+        lane_close(lane);
     place_leave(&lane->place);
     return err;
 }

@@ -8,7 +8,10 @@
  * consumed are in the lent buffer or in `pending`; answers in `out` are in the order of
  * their requests, and `out` is sent before a file's answer is.
  *
- * An idle connection holds no input buffer: recv_lent brings one with the data. */
+ * An idle connection holds no input buffer: recv_lent brings one with the data.
+ *
+ * A request has one limit for all of it, however many pieces it comes in: a limit for
+ * each piece would let a client hold a connection for ever with a byte now and then. */
 #include "lesson07_custom/http_session.h"
 
 #include <errno.h>
@@ -100,8 +103,10 @@ static void decide(struct http_session *self)
         .connection = http_request_connection(request),
         .head_only = request->method == HTTP_METHOD_HEAD,
     };
-    if (runtime_is_stopping(runtime_here()))
+    if (runtime_is_stopping(runtime_here()) && answer->connection != HTTP_CLOSES) {
         answer->connection = HTTP_CLOSES;
+        self->unasked = true;
+    }
     if (answer->status != 0 || is_hello(request->path))
         return;
     answer->status = 404;
@@ -135,6 +140,10 @@ static enum step conclude(struct http_session *self)
     runtime_count();
     self->in_request = false;
     self->in_body = false;
+    self->until = 0;
+    if (self->kept)
+        io_source_drain_at_stop(self->source); /* idle again */
+    self->kept = false;
     http_request_init(&self->request, &http_default_limits);
     if (self->file)
         return STEP_FILE;
@@ -263,11 +272,37 @@ static bool let_go_of_input(struct http_session *self)
     return kept;
 }
 
-static uint64_t patience(const struct http_session *self)
+/* What the service's patience leaves of a request, or of an idle connection's time. */
+static uint64_t patience(struct http_session *self)
 {
-    if (self->lingers)
-        return LINGER_NS;
-    return self->in_request ? self->service->request_ns : self->service->idle_ns;
+    uint64_t now = timers_current_time();
+    if (!self->in_request && !self->lingers)
+        return self->service->idle_ns;
+    if (self->until == 0)
+        self->until = clock_after(now, self->service->request_ns);
+    return self->until > now ? self->until - now : 0;
+}
+
+/* Half a request is here: a stop shall wait for its rest, and not end our input. */
+static void keep_source(struct http_session *self)
+{
+    if (self->in_request && !self->kept && !self->lingers) {
+        io_source_keep_at_stop(self->source);
+        self->kept = true;
+    }
+}
+
+/* Before the close: is there, or may there be, input that nobody has read? */
+static bool begin_to_linger(struct http_session *self)
+{
+    size_t left;
+    lent_bytes(self, &left);
+    if (!self->lingers && !self->unasked && left == 0)
+        return false;
+    self->lingers = true;
+    self->until = clock_after(timers_current_time(), LINGER_NS);
+    shutdown(self->source->fd, SHUT_WR);
+    return true;
 }
 
 /* No bytes came: the time was over, the peer has gone, or we are cancelled. */
@@ -286,6 +321,14 @@ static bool ends_with_answer(struct http_session *self)
 
 /* ---- the task */
 
+static void let_go_of_all(struct http_session *self)
+{
+    give_back(self);
+    forget_pending(self);
+    free(self->file);
+    self->file = NULL;
+}
+
 static enum poll_state http_session_poll(struct future *future, struct context *context)
 {
     struct http_session *self = ASYNC_SELF(http_session, future);
@@ -303,20 +346,20 @@ static enum poll_state http_session_poll(struct future *future, struct context *
             continue;
         if (self->step == STEP_FILE) {
             AWAIT_PLACED(&self->file->future);
-            if (self->file->broken || self->answer.connection == HTTP_CLOSES)
+            if (self->file->broken)
                 break;
             free(self->file);
             self->file = NULL;
-            continue;
+            if (self->answer.connection != HTTP_CLOSES)
+                continue;
+            self->step = STEP_CLOSE;
         }
-        if (self->step == STEP_CLOSE) {
-            if (!self->lingers)
-                break;
-            shutdown(self->source->fd, SHUT_WR);
-        }
+        if (self->step == STEP_CLOSE && !begin_to_linger(self))
+            break;
         if (!let_go_of_input(self))
             break;
         self->lent_at = 0;
+        keep_source(self);
         self->received = io_recv_lent(self->source);
         AWAIT(self->limit, timeout(&self->received.future, patience(self)));
         if (self->received.result > 0 &&
@@ -328,10 +371,7 @@ static enum poll_state http_session_poll(struct future *future, struct context *
         AWAIT(self->limit, timeout(&self->sent.future, self->service->send_ns));
         break;
     }
-    give_back(self);
-    forget_pending(self);
-    free(self->file);
-    self->file = NULL;
+    let_go_of_all(self);
     AWAIT_SHIELDED(self->sent, io_close(self->source));
     ASYNC_END;
 }

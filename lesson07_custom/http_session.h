@@ -38,7 +38,10 @@ struct http_session {
     struct http_request request;
     bool in_request; /* some bytes of a request are here */
     bool in_body;    /* its head is complete, its body is not */
+    bool kept;       /* exempt from the stop's drain: half a request is here */
     bool lingers;    /* read and forget until the peer has closed */
+    bool unasked;    /* it is the stop that closes, not the client */
+    uint64_t until; /* when a request, or the lingering, has taken too long; 0: unset */
     unsigned lingered;
     uint8_t step; /* enum in http_session.c */
     struct http_answer answer;

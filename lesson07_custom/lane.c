@@ -46,6 +46,7 @@ int lane_init(struct lane *lane, struct runtime *runtime, unsigned index)
     const struct runtime_config *config = &runtime->config;
     lane->asked = 0;
     lane->printed = 0;
+    lane->closed = false;
     int err = init_dump(lane);
     if (err < 0)
         return err;
@@ -80,37 +81,64 @@ fail_device:
     return err;
 }
 
+/* ---- the end */
+
+void lane_drain(struct lane *lane)
+{
+    source_pool_drain(lane->device.sources);
+}
+
+int lane_run_for(struct lane *lane, uint64_t limit_ns)
+{
+    return executor_run_for(&lane->executor, limit_ns);
+}
+
+bool lane_has_work(struct lane *lane)
+{
+    struct executor *executor = &lane->executor;
+    pthread_mutex_lock(&executor->lock);
+    bool work = executor->live + (uint64_t)executor->admitted != 0;
+    pthread_mutex_unlock(&executor->lock);
+    return work;
+}
+
+int lane_cancel(struct lane *lane)
+{
+    struct executor *executor = &lane->executor;
+    executor_cancel_all(executor);
+    if (executor_run_for(executor, RUNTIME_CANCEL_NS) == 0)
+        return 0;
+    fprintf(stderr, "lane %u: %llu task(s) ignore the stop:\n", lane->place.lane,
+            (unsigned long long)executor->live);
+    executor_print_tasks(executor);
+    return -ETIMEDOUT;
+}
+
+void lane_close(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->lock);
+    lane->closed = true;
+    pthread_cond_broadcast(&lane->answered);
+    pthread_mutex_unlock(&lane->lock);
+    device_finish(&lane->device);
+}
+
 void lane_finish(struct lane *lane)
 {
-    device_finish(&lane->device);
+    int err = executor_finish(&lane->executor);
+    CHECK(err == 0, "lane %u ends with tasks", lane->place.lane);
     pthread_cond_destroy(&lane->answered);
     pthread_mutex_destroy(&lane->lock);
 }
 
-int lane_stop(struct lane *lane, uint64_t grace_ns)
-{
-    struct executor *executor = &lane->executor;
-    source_pool_drain(lane->device.sources); /* phase 1 */
-    int err = executor_run_for(executor, grace_ns);
-    if (err < 0) { /* phase 2; tasks that nobody can wake need the cancel as well */
-        executor_cancel_all(executor);
-        err = executor_run_for(executor, RUNTIME_CANCEL_NS);
-    }
-    if (err < 0) { /* phase 3 */
-        fprintf(stderr, "lane %u: %llu task(s) ignore the stop:\n", lane->place.lane,
-                (unsigned long long)executor->live);
-        executor_print_tasks(executor);
-        return -ETIMEDOUT;
-    }
-    return executor_finish(executor) < 0 ? -ETIMEDOUT : 0;
-}
+/* ---- dump */
 
 static void wait_for_answer(struct lane *lane, uint64_t number, uint64_t limit_ns)
 {
     uint64_t deadline = clock_after(clock_now(), limit_ns);
     struct timespec until = { .tv_sec = (time_t)(deadline / NS_PER_S),
                               .tv_nsec = (long)(deadline % NS_PER_S) };
-    while (lane->printed < number &&
+    while (lane->printed < number && !lane->closed &&
            pthread_cond_timedwait(&lane->answered, &lane->lock, &until) == 0)
         ;
 }
@@ -119,9 +147,11 @@ void lane_dump(struct lane *lane, uint64_t limit_ns)
 {
     pthread_mutex_lock(&lane->lock);
     uint64_t number = ++lane->asked;
-    executor_call(&lane->executor);
-    wait_for_answer(lane, number, limit_ns);
-    if (lane->printed < number) {
+    if (!lane->closed) {
+        executor_call(&lane->executor); /* under the lock: not closed meanwhile */
+        wait_for_answer(lane, number, limit_ns);
+    }
+    if (lane->printed < number && !lane->closed) {
         const char *task =
             atomic_load_explicit(&lane->executor.polling, memory_order_relaxed);
         fprintf(stderr, "lane %u: stalled: no answer for %llu ms, %s%s%s\n",

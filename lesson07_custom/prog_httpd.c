@@ -27,10 +27,17 @@ static int serve(struct server *server, struct io_source *source)
 static bool option(struct server *server, const char *name, const char *value)
 {
     struct httpd *self = container_of(server, struct httpd, server);
+    struct http_service *service = &self->service;
     if (strcmp(name, "root") == 0)
         self->root = value;
     else if (strcmp(name, "no-date") == 0)
-        self->service.no_date = true;
+        service->no_date = true;
+    else if (strcmp(name, "idle-ms") == 0)
+        return server_option_ms(value, &service->idle_ns);
+    else if (strcmp(name, "request-ms") == 0)
+        return server_option_ms(value, &service->request_ns);
+    else if (strcmp(name, "send-ms") == 0)
+        return server_option_ms(value, &service->send_ns);
     else
         return false;
     return true;
@@ -59,7 +66,15 @@ int main(int argc, char **argv)
                         "  --root DIR                      the folder; without "
                         "it there is only /hello\n"
                         "  --no-date                       no Date lines, for "
-                        "comparing bytes\n",
+                        "comparing bytes\n"
+                        "  --idle-ms N                     a connection may wait for "
+                        "its next request\n"
+                        "                                  this long (60000)\n"
+                        "  --request-ms N                  a request may take to "
+                        "arrive (10000)\n"
+                        "  --send-ms N                     a client may take for a "
+                        "piece of an answer\n"
+                        "                                  (30000)\n",
                     .option = option,
                     .prepare = prepare,
                     .serve = serve },

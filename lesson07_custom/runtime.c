@@ -7,12 +7,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "lesson03_iouring/probe.h"
 #include "lesson06_worksteal/pool.h"
 #include "lesson07_custom/runtime_inside.h"
 
 #define WORKERS_MAX 1024
+#define RING_ENTRIES_MAX 32768    /* the kernel's limit */
+#define BLOCKING_THREADS_MAX 4096 /* lesson 6's */
 
 /* ---- the config */
 
@@ -36,7 +39,12 @@ const char *runtime_config_problem(const struct runtime_config *config)
         return "sqpoll needs the io_uring driver";
     if (steal && config->spin_before_park_ns)
         return "spin_before_park is for the current and core schedulers";
-    return NULL;
+    if (config->ring_entries > RING_ENTRIES_MAX)
+        return "a ring has at most 32,768 entries";
+    if (config->blocking_threads > BLOCKING_THREADS_MAX)
+        return "more than 4,096 blocking threads are refused";
+    struct pool_config pool = { .queue_capacity = config->queue_capacity };
+    return pool_config_problem(&pool);
 }
 
 static bool wants_uring(const struct runtime_config *config)
@@ -97,10 +105,18 @@ static void block_dump_signal(struct runtime *runtime)
     pthread_sigmask(SIG_BLOCK, &set, &runtime->monitor.before);
 }
 
+/* A SIGUSR1 that came too late for a dump would end the process when it is let in. */
 static void restore_signals(struct runtime *runtime)
 {
-    if (runtime->config.dump_on_signal)
-        pthread_sigmask(SIG_SETMASK, &runtime->monitor.before, NULL);
+    struct timespec now = { 0 };
+    sigset_t set;
+    if (!runtime->config.dump_on_signal)
+        return;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    while (sigtimedwait(&set, NULL, &now) > 0)
+        ;
+    pthread_sigmask(SIG_SETMASK, &runtime->monitor.before, NULL);
 }
 
 int runtime_create(struct runtime **out, const struct runtime_config *config)
@@ -139,6 +155,16 @@ fail_driver:
     return err;
 }
 
+/* What was abandoned may still run: it was told nothing, and cannot be. */
+static int stop_blocking(struct runtime *runtime)
+{
+    int err = blocking_stop(runtime->blocking, (int64_t)RUNTIME_CANCEL_NS);
+    if (err < 0)
+        fprintf(stderr, "runtime: %u blocking thread(s) still inside a call\n",
+                blocking_counts(runtime->blocking).threads);
+    return err;
+}
+
 int runtime_stop(struct runtime *runtime, uint64_t grace_ns)
 {
     if (runtime->stopped)
@@ -149,7 +175,7 @@ int runtime_stop(struct runtime *runtime, uint64_t grace_ns)
     atomic_store_explicit(&runtime->stopping, true, memory_order_release);
     int err = runtime->mode->stop(runtime, grace_ns);
     if (err == 0)
-        err = blocking_stop(runtime->blocking, (int64_t)RUNTIME_CANCEL_NS);
+        err = stop_blocking(runtime);
     monitor_stop(runtime);
     runtime->stopped = err == 0;
     runtime->straggled = err < 0;

@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "lesson03_iouring/probe.h"
 #include "lesson07_custom/server_options.h"
 
 /* After EMFILE and its like: wait for connections to end (RULES R5). */
@@ -110,19 +111,38 @@ static int start_acceptor(struct root *self, unsigned lane)
     return err;
 }
 
+/* Listeners that share a port would share it with another server's, too, and the kernel
+ * would hand each of us half of the clients. A plain bind says whether somebody is there. */
+static int port_is_free(const struct net_address *address)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    int err = bind(fd, &address->any, address->size) < 0 ? -errno : 0;
+    close(fd);
+    return err;
+}
+
+static int start_listeners(struct root *self)
+{
+    int err = port_is_free(&self->address);
+    for (unsigned lane = 0; err == 0 && lane < runtime_lanes(runtime_here()); lane++)
+        err = start_acceptor(self, lane);
+    return err;
+}
+
 static int start_acceptors(struct root *self)
 {
     char text[NET_TEXT_MAX];
-    for (unsigned lane = 0; lane < runtime_lanes(runtime_here()); lane++) {
-        int err = start_acceptor(self, lane);
-        if (err < 0) {
-            net_format(&self->address, text, sizeof text);
-            fprintf(stderr, "%s: cannot listen on %s: %s\n", self->server->name, text,
-                    errtext(err));
-            return err;
-        }
+    int err = start_listeners(self);
+    if (err < 0) {
+        net_format(&self->address, text, sizeof text);
+        fprintf(stderr, "%s: cannot listen on %s: %s\n", self->server->name, text,
+                errtext(err));
     }
-    return 0;
+    return err;
 }
 
 static void announce(const struct root *self)
@@ -171,6 +191,10 @@ static int block_signals(sigset_t *set)
     int err = pthread_sigmask(SIG_BLOCK, set, NULL);
     if (err != 0)
         return -err;
+    sigset_t dump; /* to the end: one that comes after the runtime shall not kill us */
+    sigemptyset(&dump);
+    sigaddset(&dump, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &dump, NULL);
     int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
     return fd < 0 ? -errno : fd;
 }
@@ -209,6 +233,19 @@ static int serve_until_signal(struct server *server,
     return err < 0 || stopped < 0 ? 1 : 0;
 }
 
+/* One sentence: why there is no runtime. */
+static void say_why_not(const struct server *server,
+                        const struct runtime_config *config, int err)
+{
+    struct ring_probe probe;
+    const char *why = errtext(err);
+    if (err == -EINVAL && runtime_config_problem(config))
+        why = runtime_config_problem(config);
+    else if (config->driver_required && ring_probe(&probe) < 0)
+        why = probe.sentence;
+    fprintf(stderr, "%s: cannot start the runtime: %s\n", server->name, why);
+}
+
 int server_main(struct server *server, int argc, char **argv)
 {
     struct server_options options;
@@ -226,9 +263,7 @@ int server_main(struct server *server, int argc, char **argv)
     struct runtime *runtime;
     int err = runtime_create(&runtime, &options.runtime);
     if (err < 0) {
-        fprintf(stderr, "%s: cannot start the runtime: %s\n", server->name,
-                err == -EINVAL ? runtime_config_problem(&options.runtime)
-                               : errtext(err));
+        say_why_not(server, &options.runtime, err);
         close(signals);
         return 1;
     }

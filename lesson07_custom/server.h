@@ -26,6 +26,9 @@ struct server {
     int (*serve)(struct server *server, struct io_source *source);
 };
 
+/* For an option's value: milliseconds, 1 to a day, as nanoseconds. */
+bool server_option_ms(const char *text, uint64_t *ns);
+
 /* Parses the options, serves until SIGTERM or SIGINT, and returns the exit status: 0,
  * 1 (it failed at work) or 2 (wrong use). */
 int server_main(struct server *server, int argc, char **argv);

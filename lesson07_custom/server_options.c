@@ -13,11 +13,15 @@
 static const struct option long_options[] = {
     { "scheduler", required_argument, NULL, 's' },
     { "driver", required_argument, NULL, 'd' },
+    { "driver-required", no_argument, NULL, 'Q' },
     { "workers", required_argument, NULL, 'w' },
     { "port", required_argument, NULL, 'p' },
     { "address", required_argument, NULL, 'a' },
     { "root", required_argument, NULL, 'r' },
     { "no-date", no_argument, NULL, 'D' },
+    { "idle-ms", required_argument, NULL, 'i' },
+    { "request-ms", required_argument, NULL, 'R' },
+    { "send-ms", required_argument, NULL, 'n' },
     { "grace", required_argument, NULL, 'g' },
     { "spin", required_argument, NULL, 'S' },
     { "ring-entries", required_argument, NULL, 'e' },
@@ -35,6 +39,7 @@ static void print_help(const struct server *server)
         "  --scheduler current|steal|core  who runs the tasks (steal)\n"
         "  --driver epoll|uring|auto       who does the I/O (auto: io_uring if this\n"
         "                                  machine lets us, else epoll)\n"
+        "  --driver-required               io_uring refused: fail, do not take epoll\n"
         "  --workers N                     threads (0: as many as CPUs)\n"
         "  --address A                     numeric address to listen on (127.0.0.1)\n"
         "  --port P                        0 picks one (%d)\n"
@@ -55,6 +60,15 @@ static bool parse_number(const char *text, unsigned long max, unsigned long *num
     *number = strtoul(text, &end, 10);
     return errno == 0 && end != text && *end == '\0' && text[0] != '-' &&
            *number <= max;
+}
+
+bool server_option_ms(const char *text, uint64_t *ns)
+{
+    unsigned long ms;
+    if (!parse_number(text, 86400000, &ms) || ms == 0)
+        return false;
+    *ns = ms * NS_PER_MS;
+    return true;
 }
 
 static bool parse_scheduler(const char *text, enum runtime_scheduler *scheduler)
@@ -121,6 +135,9 @@ static const char *take(struct server_options *options, struct server *server,
     case 'e':
         return parse_number(value, 32768, &raw->entries) ? NULL
                                                          : "a number, 0 to 32768";
+    case 'Q':
+        options->runtime.driver_required = true;
+        return NULL;
     case 'P':
         options->runtime.pin = true;
         return NULL;
@@ -130,6 +147,12 @@ static const char *take(struct server_options *options, struct server *server,
     case 't':
         options->stats = true;
         return NULL;
+    case 'i':
+    case 'R':
+    case 'n':
+        return server->option && server->option(server, option_name(option), value)
+                   ? NULL
+                   : "milliseconds, 1 to 86400000, and a web server";
     default:
         return server->option && server->option(server, option_name(option), value)
                    ? NULL

@@ -131,7 +131,9 @@ static void steal_destroy(struct runtime *runtime)
 static void steal_dump(struct runtime *runtime)
 {
     struct steal *steal = runtime->mode_state;
-    pool_print_tasks(steal->pool, 100 * (int64_t)NS_PER_MS);
+    if (pool_print_tasks(steal->pool, 100 * (int64_t)NS_PER_MS) < 0)
+        fprintf(stderr, "stalled: no answer for 100 ms, so the tasks, which any worker "
+                        "may hold, cannot be looked at\n");
 }
 
 static void steal_metrics(struct runtime *runtime, struct runtime_metrics *metrics)
