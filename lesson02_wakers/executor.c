@@ -183,6 +183,17 @@ static bool nothing_left(struct executor *self)
     return nothing;
 }
 
+/* Every task waits with nobody to wake it, and no other thread is bringing one. */
+static bool is_deadlocked(struct executor *self)
+{
+    if (!self->live || self->live != self->stalled)
+        return false;
+    pthread_mutex_lock(&self->lock);
+    bool quiet = self->admitted == 0 && !self->inbox.head;
+    pthread_mutex_unlock(&self->lock);
+    return quiet;
+}
+
 static void report_deadlock(struct executor *self)
 {
     fprintf(stderr,
@@ -256,7 +267,7 @@ static int turn(struct executor *self, const struct task_handle *until)
         err = poll_task(self, task);
         if (err == 0 && overdue(self))
             err = -ETIMEDOUT;
-    } else if (self->live && self->live == self->stalled) {
+    } else if (is_deadlocked(self)) {
         report_deadlock(self);
         return -EDEADLK;
     } else {

@@ -23,6 +23,11 @@
 static struct task_join gone_mark;
 #define GONE (&gone_mark)
 
+static struct task_home *home_of(const struct task *task)
+{
+    return container_of(slab_of(task), struct task_home, slab);
+}
+
 /* Compare-exchange of the slot; a LOCAL task has one thread, so plain there. */
 static bool replace(struct task *task, struct task_join *expected,
                     struct task_join *desired)
@@ -71,6 +76,9 @@ static enum poll_state join_poll(struct future *future, struct context *context)
         self->panic = task_panic_text(self->handle);
         return POLL_READY;
     }
+    CHECK(!task_is_local(task) || task_home_is_here(home_of(task)),
+          "LOCAL task '%s' is joined on another thread than its own",
+          task_future(task)->ops->name);
     if (self->registered) {
         if (!self->cancelled && context->waker &&
             waker_same(&self->waker, context->waker))
@@ -126,7 +134,5 @@ const char *task_panic_text(const struct task_handle *handle)
 {
     if (task_status(handle) != JOIN_PANICKED)
         return NULL;
-    struct task_home *home =
-        container_of(slab_of(handle->task), struct task_home, slab);
-    return panic_note_find(home, handle->task);
+    return panic_note_find(home_of(handle->task), handle->task);
 }

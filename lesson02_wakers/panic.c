@@ -60,6 +60,8 @@ bool panic_drain(struct future *dead, struct context *context)
 
 void panic_note_add(struct task_home *home, const struct task *task, const char *text)
 {
+    if (panic_note_find(home, task))
+        return; /* a panic in the clean-up of a panic: the first is why it ended */
     struct panic_note *note = malloc(sizeof *note);
     if (!note)
         return;

@@ -303,16 +303,19 @@ void slab_close(struct slab *slab)
         slab_end(slab);
 }
 
+/* With the lock held, since other threads cut blocks and give large ones back. */
 void slab_each(struct slab *slab, void (*visit)(void *slot, void *argument),
                void *argument)
 {
-    struct slab_block *next;
-    for (struct slab_block *block = slab->blocks; block; block = next) {
-        next = block->next; /* visit may free a large slot, and its block with it */
-        for (uint32_t i = 0, n = block->cut_to; i < n; i++) {
+    pthread_mutex_lock(&slab->lock);
+    for (struct slab_block *block = slab->blocks; block; block = block->next) {
+        for (uint32_t i = 0; i < block->cut_to; i++) {
             struct slab_slot *slot = slot_at(block, i);
-            if (atomic_load_explicit(&slot->life, memory_order_relaxed))
+            /* acquire: pairs with the release of whoever took the slot into use, so
+             * that visit sees what is in it */
+            if (atomic_load_explicit(&slot->life, memory_order_acquire))
                 visit(slot, argument);
         }
     }
+    pthread_mutex_unlock(&slab->lock);
 }

@@ -57,7 +57,8 @@ void slab_leave(struct slab *before);
 /* Is the calling thread the owner? */
 bool slab_is_mine(const struct slab *slab);
 
-/* Not zeroed; the caller writes a non-zero life sign before it lets others see it. */
+/* Not zeroed, but for the life sign; the caller fills the slot, then writes a life sign
+ * with release: from then on slab_each shows it. */
 void *slab_alloc(struct slab *slab, size_t size);
 
 /* From any thread. */
@@ -70,7 +71,8 @@ struct slab *slab_of(const void *slot);
  * thread may own it. */
 void slab_close(struct slab *slab);
 
-/* Calls visit for each live slot. The owner thread, or with every user stopped. */
+/* Calls visit for each live slot; visit neither allocates nor frees. The owner thread, or
+ * any while nobody owns it. */
 void slab_each(struct slab *slab, void (*visit)(void *slot, void *argument),
                void *argument);
 

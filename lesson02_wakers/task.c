@@ -153,7 +153,10 @@ static void local_drop(void *data)
         return;
     }
     task_state_drop(&task->state, true);
-    free_if_unreachable(task);
+    if (task_local_abandoned(task))
+        task_local_wake(task);
+    else
+        free_if_unreachable(task);
 }
 
 static const struct waker_ops local_waker_ops = {
@@ -188,8 +191,10 @@ int task_spawn(struct scheduler *scheduler, struct future *future, unsigned flag
     atomic_init(&task->remote, 0);
     atomic_init(&task->joiner, NULL);
     memcpy(task_future(task), future, size);
+    /* release: pairs with the acquire in slab_each; a dump may come before the task is
+     * in a queue */
     atomic_store_explicit(&task->state, task_state_new(local, handle != NULL),
-                          memory_order_relaxed);
+                          memory_order_release);
     if (handle)
         handle->task = task;
     scheduler->ops->schedule(scheduler, task, SCHEDULE_SPAWN);

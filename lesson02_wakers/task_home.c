@@ -116,15 +116,28 @@ int32_t task_local_remote_wakers(const struct task *task)
     return remote & REMOTE_MAIL ? 1 : remote_count(remote);
 }
 
+/* No waker here, none elsewhere, and no note on its way. */
+static bool nobody_can_wake(const struct task *task, uint32_t word)
+{
+    /* acquire: as above */
+    uint32_t remote = atomic_load_explicit(&task->remote, memory_order_acquire);
+    uint32_t wakers = TASK_WAKERS(word) + (uint32_t)remote_count(remote);
+    return !(remote & REMOTE_MAIL) && (wakers & TASK_WAKERS(UINT32_MAX)) == 0;
+}
+
 bool task_local_unreachable(const struct task *task)
 {
     uint32_t word = atomic_load_explicit(&task->state, memory_order_relaxed);
     if (!(word & TASK_DONE) || (word & TASK_HANDLE))
         return false;
-    /* acquire: as above */
-    uint32_t remote = atomic_load_explicit(&task->remote, memory_order_acquire);
-    uint32_t wakers = TASK_WAKERS(word) + (uint32_t)remote_count(remote);
-    return !(remote & REMOTE_MAIL) && (wakers & TASK_WAKERS(UINT32_MAX)) == 0;
+    return nobody_can_wake(task, word);
+}
+
+bool task_local_abandoned(const struct task *task)
+{
+    uint32_t word = atomic_load_explicit(&task->state, memory_order_relaxed);
+    return task_state_is_idle(word) && !(word & TASK_STALLED) &&
+           nobody_can_wake(task, word);
 }
 
 /* Takes the notes of a task that was taken out of the mail. All of it under the lock:
@@ -136,10 +149,11 @@ void task_local_merge(struct task_home *home, struct task *task)
     atomic_store_explicit(&task->remote, 0, memory_order_relaxed);
     task_state_add_wakers(&task->state, remote_count(remote));
     bool last = task_local_unreachable(task);
+    bool wake = (remote & REMOTE_WAKE) || task_local_abandoned(task);
     pthread_mutex_unlock(&home->lock);
     if (last)
         task_free(task);
-    else if ((remote & REMOTE_WAKE) && task_is_live(task))
+    else if (wake && task_is_live(task))
         task_local_wake(task);
 }
 

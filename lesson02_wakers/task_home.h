@@ -51,7 +51,8 @@ bool task_home_collect(struct task_home *home);
  * or with its last task. */
 void task_home_close(struct task_home *home);
 
-/* Visits each task that is not freed; home thread, or with the scheduler stopped. */
+/* Visits each task that is not freed; home thread, or with the scheduler stopped. The
+ * visit may wake and cancel tasks, but neither spawn nor free one. */
 void task_home_each(struct task_home *home,
                     void (*visit)(struct task *task, void *argument), void *argument);
 

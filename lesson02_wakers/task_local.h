@@ -14,6 +14,9 @@ int32_t task_local_remote_wakers(const struct task *task);
 /* DONE, no handle, no waker anywhere, not in the mail. */
 bool task_local_unreachable(const struct task *task);
 
+/* IDLE, and nobody can wake it any more, but it has not been told so (W10). */
+bool task_local_abandoned(const struct task *task);
+
 void task_local_merge(struct task_home *home, struct task *task);
 void task_local_wake(struct task *task);
 

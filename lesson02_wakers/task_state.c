@@ -149,20 +149,36 @@ uint32_t task_state_finish(_Atomic uint32_t *word, bool local, bool keep)
 
 void task_state_clone(_Atomic uint32_t *word, bool local)
 {
-    uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
+    /* A LOCAL task's count is signed: a waker cloned elsewhere may be dropped here. */
+    uint32_t most = local ? TASK_WAKERS(UINT32_MAX) / 2 : TASK_WAKERS(UINT32_MAX);
+    uint32_t old;
     if (local)
-        atomic_store_explicit(word, old + TASK_WAKER, memory_order_relaxed);
+        old = apply(word, true, (struct change){ .wakers = 1 });
     else /* relaxed: who clones holds a reference, so nothing depends on this count */
         old = atomic_fetch_add_explicit(word, TASK_WAKER, memory_order_relaxed);
-    CHECK(TASK_WAKERS(old) < TASK_WAKERS(UINT32_MAX),
-          "more than 4,194,303 wakers for one task: somebody clones in a loop");
+    CHECK(TASK_WAKERS(old) != most,
+          "more than %u wakers for one task: somebody clones in a loop", most);
 }
 
 enum task_duty task_state_drop(_Atomic uint32_t *word, bool local)
 {
-    uint32_t old = apply(word, local, (struct change){ .wakers = -1 });
-    CHECK(local || TASK_WAKERS(old) > 0, "a waker was dropped or used twice");
-    return free_if_last(old - TASK_WAKER);
+    if (local) {
+        apply(word, true, (struct change){ .wakers = -1 });
+        return DUTY_NOTHING;
+    }
+    uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
+    uint32_t new;
+    bool abandoned;
+    do {
+        new = old - TASK_WAKER;
+        abandoned = task_state_is_idle(new) && TASK_WAKERS(new) == 0;
+        new |= abandoned ? TASK_SCHEDULED : 0;
+        /* acq_rel: release our last use of the task to whoever frees it; acquire pairs
+         * with that of all others, if we do */
+    } while (!atomic_compare_exchange_weak_explicit(
+        word, &old, new, memory_order_acq_rel, memory_order_relaxed));
+    CHECK(TASK_WAKERS(old) > 0, "a waker was dropped or used twice");
+    return abandoned ? DUTY_SCHEDULE : free_if_last(new);
 }
 
 bool task_state_drop_handle(_Atomic uint32_t *word, bool local)

@@ -89,7 +89,14 @@ uint32_t task_state_finish(_Atomic uint32_t *word, bool local, bool keep);
 /* One more waker. */
 void task_state_clone(_Atomic uint32_t *word, bool local);
 
-/* One waker less. (7): DUTY_FREE. */
+static inline bool task_state_is_idle(uint32_t word)
+{
+    return !(word & (TASK_SCHEDULED | TASK_RUNNING | TASK_DONE));
+}
+
+/* One waker less. (7): DUTY_FREE. The last one of an IDLE task: DUTY_SCHEDULE; nobody
+ * will ever wake it now, so it is polled once more and either finds somebody or is seen
+ * to be stalled when it pauses (W10). */
 enum task_duty task_state_drop(_Atomic uint32_t *word, bool local);
 
 /* The handle is given up. True: the task is DONE, its output is ours to discard, and a
