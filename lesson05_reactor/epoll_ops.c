@@ -81,25 +81,31 @@ static int receive_lent(struct reactor *reactor, struct io_op *op)
     return n;
 }
 
-/* The first attempt starts the connection, a later one asks how it went. */
-static int connect_some(struct io_op *op)
+/* Connected, or still on its way? A socket that was watched before it had anything to
+ * connect to "hangs up" at once, so an edge alone proves nothing. */
+static int connect_outcome(int fd)
 {
     int err = 0;
     socklen_t size = sizeof err;
-    if (op->driver_use) {
-        if (getsockopt(op->source->fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0)
-            return -errno;
-        return -err;
-    }
+    struct sockaddr_storage peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0)
+        return -errno;
+    size = sizeof peer;
+    if (err == 0 && getpeername(fd, (struct sockaddr *)&peer, &size) < 0)
+        return errno == ENOTCONN ? NOT_READY : -errno;
+    return -err;
+}
+
+/* The first attempt starts the connection, a later one asks how it went. */
+static int connect_some(struct io_op *op)
+{
+    if (op->driver_use)
+        return connect_outcome(op->source->fd);
     op->driver_use = 1;
     if (connect(op->source->fd, op->with.address.name, op->length) == 0)
         return 0;
-    err = errno;
-    /* Interrupted, it goes on in the background as EINPROGRESS does; a full backlog of a
-     * Unix socket says EAGAIN and has started nothing. */
-    if (err == EAGAIN)
-        op->driver_use = 0;
-    return err == EINPROGRESS || err == EINTR || err == EAGAIN ? -EAGAIN : -err;
+    /* Interrupted, it goes on in the background as EINPROGRESS does. */
+    return errno == EINPROGRESS || errno == EINTR ? NOT_READY : -errno;
 }
 
 static int attempt_once(struct reactor *reactor, struct io_op *op)
@@ -138,6 +144,8 @@ int epoll_op_attempt(struct reactor *reactor, struct io_op *op)
         int n = attempt_once(reactor, op);
         if (n == -EINTR || (n == -ECONNABORTED && op->kind == IO_ACCEPT))
             continue; /* a connection that died in the backlog is not ours to report */
+        if (n == -EAGAIN && op->kind != IO_CONNECT)
+            return NOT_READY;
         if (n < 0 || !whole)
             return n;
         op->moved += (uint32_t)n; /* RULES R7: a partial write goes on */
@@ -148,26 +156,33 @@ int epoll_op_attempt(struct reactor *reactor, struct io_op *op)
     }
 }
 
+static int block_once(struct io_op *op)
+{
+    switch ((enum io_kind)op->kind) {
+    case IO_OPENAT:
+        return converted(openat(op->with.open.folder, op->with.open.path,
+                                op->with.open.flags | O_CLOEXEC, op->with.open.mode));
+    case IO_FSYNC:
+        return converted(fsync(op->source->fd));
+    case IO_READ:
+        return read_some(op);
+    default:
+        return write_some(op);
+    }
+}
+
 void epoll_op_run_blocking(struct io_op *op)
 {
-    int n;
-    do {
-        if (op->kind == IO_OPENAT)
-            n = converted(openat(op->with.open.folder, op->with.open.path,
-                                 op->with.open.flags | O_CLOEXEC, op->with.open.mode));
-        else if (op->kind == IO_FSYNC)
-            n = converted(fsync(op->source->fd));
-        else if (op->kind == IO_READ)
-            n = read_some(op);
-        else
-            n = write_some(op);
-        if (op->kind == IO_WRITE && n > 0) {
-            op->moved += (uint32_t)n;
-            if (op->moved < op->length)
-                n = -EINTR; /* go on with the rest */
-            else
-                n = (int)op->moved;
-        }
-    } while (n == -EINTR);
-    op->result = n;
+    for (;;) {
+        int n = block_once(op);
+        if (n == -EINTR)
+            continue;
+        op->result = n;
+        if (op->kind != IO_WRITE || n < 0)
+            return;
+        op->moved += (uint32_t)n;
+        op->result = op->moved == op->length ? (int)op->moved : -EIO;
+        if (n == 0 || op->moved == op->length)
+            return;
+    }
 }

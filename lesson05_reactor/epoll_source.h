@@ -1,12 +1,16 @@
 /* epoll_source: what the reactor knows about one descriptor.
  *
- * For reactor.c and epoll_ops.c only. */
+ * For reactor.c, reactor_io.c and epoll_ops.c only. */
 #ifndef LESSON05_EPOLL_SOURCE_H
 #define LESSON05_EPOLL_SOURCE_H
+
+#include <limits.h>
 
 #include "lesson05_reactor/reactor.h"
 
 enum { READING, WRITING };
+
+#define TAG_ADDRESS_BITS 48
 
 struct direction {
     bool ready;    /* an attempt may succeed */
@@ -16,13 +20,33 @@ struct direction {
 
 struct epoll_source {
     struct io_source base;
-    bool has_lock; /* the lock was initialised; it stays for all tenants */
+    _Atomic int jobs; /* operations on their way to or in the offload */
+    bool has_lock;    /* the lock was initialised; it stays for all tenants */
     pthread_mutex_t lock;
     /* guarded by lock when the reactor is shared */
     bool registered;
     bool hung_up; /* RDHUP, HUP or ERR was seen: a short read does not mean drained */
     struct direction directions[2];
 };
+
+static inline struct reactor *reactor_of(struct io_driver *driver)
+{
+    return container_of(driver, struct reactor, driver);
+}
+
+static inline struct epoll_source *source_of(struct io_source *source)
+{
+    return container_of(source, struct epoll_source, base);
+}
+
+/* What an event carries: the source's address and 16 bits of its generation. */
+static inline void *event_tag(const struct epoll_source *source)
+{
+    uint64_t address = (uint64_t)(uintptr_t)source;
+    CHECK(address >> TAG_ADDRESS_BITS == 0, "an address with more than 48 bits");
+    uint64_t generation = (uint64_t)source->base.generation << TAG_ADDRESS_BITS;
+    return (void *)(uintptr_t)(generation | address);
+}
 
 static inline void source_lock(const struct reactor *reactor,
                                struct epoll_source *source)
@@ -41,9 +65,15 @@ static inline void source_unlock(const struct reactor *reactor,
 /* READING or WRITING; which direction an operation waits for. */
 int epoll_op_direction(const struct io_op *op);
 
-/* Makes the operation's syscall once. Returns bytes or negative errno; -EAGAIN: not
- * ready. Handles EINTR. */
+/* No errno: the descriptor is not ready. */
+#define NOT_READY INT_MIN
+
+/* Makes the operation's syscall once. Returns bytes, negative errno or NOT_READY. Handles
+ * EINTR. */
 int epoll_op_attempt(struct reactor *reactor, struct io_op *op);
+
+/* reactor_io.c: the driver's operations. */
+extern const struct io_driver_ops reactor_driver_ops;
 
 /* Is this an operation that epoll cannot wait for? */
 bool epoll_op_blocks(const struct io_op *op);

@@ -8,6 +8,7 @@
 #include "lesson05_reactor/io.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <unistd.h>
 
 TLS_DEFINE(const struct io_services *, io_services_here);
@@ -30,6 +31,21 @@ static struct io_driver *current_driver(void)
     CHECK(services && services->driver,
           "an I/O operation was polled on a thread that has no I/O driver");
     return services->driver;
+}
+
+static void do_nothing(int signal)
+{
+    (void)signal;
+}
+
+void io_survive_sigpipe(void)
+{
+    struct sigaction action;
+    if (sigaction(SIGPIPE, NULL, &action) < 0 || action.sa_handler != SIG_DFL)
+        return;
+    action.sa_handler = do_nothing;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGPIPE, &action, NULL);
 }
 
 static void report_name_size(struct io_op *op)

@@ -35,33 +35,34 @@ void ring_driver_sq_begin(struct ring_driver *self)
 
 void ring_driver_sq_end(struct ring_driver *self)
 {
+    bool refused = false;
     if (!self->shared)
         return;
     /* acquire: pairs with the swap in fall_asleep; ordered with it by the lock */
     if (atomic_load_explicit(&self->token, memory_order_acquire) == PARKED)
-        ring_submit(&self->ring); /* an error: still queued (C7), the parker retries */
+        refused = ring_submit(&self->ring) < 0;
     pthread_mutex_unlock(&self->sq_lock);
+    if (refused) /* still queued (C7); the parker tries again, but it has to be awake */
+        parker_unpark(&self->parker);
 }
 
-/* Delivers what has completed; the callbacks run without a lock. */
-static void reap(struct ring_driver *self)
+/* Delivers what has completed; the callbacks run without a lock. Returns how many. */
+static unsigned reap(struct ring_driver *self)
 {
-    if (!self->shared) {
-        ring_reap(&self->ring);
-        return;
-    }
+    if (!self->shared)
+        return ring_reap(&self->ring);
     struct ring_completion batch[REAP_BATCH];
-    unsigned taken;
+    unsigned taken, total = 0;
     do {
         pthread_mutex_lock(&self->cq_lock);
         taken = ring_take(&self->ring, batch, REAP_BATCH);
         pthread_mutex_unlock(&self->cq_lock);
         for (unsigned i = 0; i < taken; i++)
             ring_op_deliver(&batch[i]);
+        total += taken;
     } while (taken == REAP_BATCH);
+    return total;
 }
-
-static void pass_cancel_on(struct ring_driver *self, struct io_op *op);
 
 /* What the full ring did not take. Inside the brackets. */
 static void retry_backlog(struct ring_driver *self)
@@ -70,7 +71,7 @@ static void retry_backlog(struct ring_driver *self)
     self->cancels = NULL;
     while (cancel) {
         struct io_op *next = cancel->next;
-        pass_cancel_on(self, cancel);
+        ring_op_pass_cancel_on(self, cancel);
         cancel = next;
     }
     struct io_op *op = self->backlog;
@@ -122,7 +123,7 @@ static bool fall_asleep(struct ring_driver *self)
     return false;
 }
 
-static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns)
+static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns, bool *quiet)
 {
     bool parked;
     ring_driver_sq_begin(self);
@@ -138,8 +139,9 @@ static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns)
     } else {
         err = ring_wait(&self->ring, sleep);
     }
-    if (parked) /* acquire: pairs with the release in unpark */
-        atomic_exchange_explicit(&self->token, EMPTY, memory_order_acquire);
+    /* acquire: pairs with the release in unpark */
+    *quiet = parked && atomic_exchange_explicit(&self->token, EMPTY,
+                                                memory_order_acquire) == PARKED;
     return err == -EAGAIN || err == -EBUSY ? 0 : err; /* still queued: next time (C7) */
 }
 
@@ -147,8 +149,10 @@ static int ring_driver_park(struct parker *parker, int64_t timeout_ns)
 {
     struct ring_driver *self = container_of(parker, struct ring_driver, parker);
     uint64_t before = atomic_load_explicit(&self->ring.enters, memory_order_relaxed);
-    int err = submit_and_sleep(self, timeout_ns);
-    reap(self);
+    bool quiet;
+    int err = submit_and_sleep(self, timeout_ns, &quiet);
+    if (reap(self) == 0 && quiet)
+        timers_jump(&self->timers, timeout_ns);
     timers_fire(&self->timers);
     uint64_t enters =
         atomic_load_explicit(&self->ring.enters, memory_order_relaxed) - before;
@@ -169,133 +173,6 @@ static const struct parker_ops ring_driver_parker_ops = {
     .name = "io_uring",
     .park = ring_driver_park,
     .unpark = ring_driver_unpark,
-};
-
-/* ---- io_driver_ops */
-
-static int ring_driver_attach(struct io_driver *driver, int fd, enum io_type type,
-                              struct io_source **out)
-{
-    struct ring_driver *self = ring_driver_of(driver);
-    struct io_source *base = source_pool_take(&self->sources, driver, fd, type);
-    if (!base)
-        return -ENOMEM;
-    struct ring_source *source = ring_source_of(base);
-    atomic_store_explicit(&source->in_flight, 0, memory_order_relaxed);
-    ring_lent_reset(source);
-    *out = base;
-    return 0;
-}
-
-static void check_idle(const struct ring_source *source)
-{
-    CHECK(atomic_load_explicit(&source->in_flight, memory_order_relaxed) == 0,
-          "fd %d is closed or detached while an operation is in flight on it",
-          source->base.fd);
-}
-
-static int ring_driver_detach(struct io_driver *driver, struct io_source *base)
-{
-    struct ring_driver *self = ring_driver_of(driver);
-    struct ring_source *source = ring_source_of(base);
-    int fd = base->fd;
-    check_idle(source);
-    if (ring_lent_stop(self, source)) {
-        ring_lent_drop_segments(self, source);
-        source_pool_give_back(&self->sources, base);
-    } else {
-        source->orphan = true; /* the memory stays until the last completion (C4) */
-    }
-    return fd;
-}
-
-/* Close is an operation of its own: the multishot receive first, then the descriptor. */
-static enum poll_state start_close(struct ring_driver *self, struct io_op *op)
-{
-    struct ring_source *source = ring_source_of(op->source);
-    check_idle(source);
-    op->length = (uint32_t)op->source->fd;
-    op->source = NULL;
-    if (!ring_lent_stop(self, source)) {
-        source->closer = op;
-        return POLL_PENDING;
-    }
-    ring_lent_drop_segments(self, source);
-    source_pool_give_back(&self->sources, &source->base);
-    ring_driver_sq_begin(self);
-    ring_op_submit(self, op);
-    ring_driver_sq_end(self);
-    return POLL_PENDING;
-}
-
-static enum poll_state ring_driver_start(struct io_driver *driver, struct io_op *op,
-                                         struct context *context)
-{
-    struct ring_driver *self = ring_driver_of(driver);
-    if (op->kind == IO_RECV_LENT)
-        return ring_lent_start(self, op, context);
-    completion_arm(&op->completion, context);
-    if (op->kind == IO_CLOSE)
-        return start_close(self, op);
-    if (op->source)
-        atomic_fetch_add_explicit(&ring_source_of(op->source)->in_flight, 1,
-                                  memory_order_relaxed);
-    if (op->kind == IO_RECV)
-        op->with.bytes.offset = IO_NO_OFFSET;
-    ring_driver_sq_begin(self);
-    ring_op_submit(self, op);
-    ring_driver_sq_end(self);
-    return POLL_PENDING;
-}
-
-static enum poll_state ring_driver_poll(struct io_driver *driver, struct io_op *op,
-                                        struct context *context)
-{
-    (void)driver;
-    if (op->cancelled && op->kind == IO_RECV_LENT && ring_lent_withdraw(op))
-        return POLL_READY;
-    return completion_poll(&op->completion, context) ? POLL_READY : POLL_PENDING;
-}
-
-/* Inside the brackets. */
-static void pass_cancel_on(struct ring_driver *self, struct io_op *op)
-{
-    op->cancel_waits = ring_cancel(&self->ring, &op->via.ring) < 0;
-    if (!op->cancel_waits)
-        return; /* a request: C1, C2, C17 */
-    op->next = self->cancels;
-    self->cancels = op;
-}
-
-static void ring_driver_cancel(struct io_driver *driver, struct io_op *op)
-{
-    struct ring_driver *self = ring_driver_of(driver);
-    bool never_started;
-    if (op->kind == IO_RECV_LENT && op->source &&
-        ring_source_of(op->source)->receiver == op)
-        return; /* the poll that follows withdraws it */
-    ring_driver_sq_begin(self);
-    never_started = ring_op_unlist(&self->backlog, op);
-    if (!never_started)
-        pass_cancel_on(self, op);
-    ring_driver_sq_end(self);
-    if (never_started)
-        ring_op_completed(&op->via.ring, -ECANCELED, 0);
-}
-
-static void ring_driver_give_back(struct io_driver *driver, struct io_op *op)
-{
-    ring_lent_give_back(ring_driver_of(driver), op->with.bytes.buffer);
-}
-
-static const struct io_driver_ops ring_driver_ops = {
-    .name = "io_uring",
-    .attach = ring_driver_attach,
-    .detach = ring_driver_detach,
-    .start = ring_driver_start,
-    .poll = ring_driver_poll,
-    .cancel = ring_driver_cancel,
-    .give_back = ring_driver_give_back,
 };
 
 /* ---- life */
@@ -339,6 +216,7 @@ int ring_driver_init(struct ring_driver *driver,
         .parker = { &ring_driver_parker_ops },
         .shared = config->shared,
     };
+    io_survive_sigpipe();
     size_t lent_size = config->lent_size ? config->lent_size : DEFAULT_LENT_SIZE;
     int err =
         timers_init(&driver->timers, config->shared, config->clock, &driver->parker);

@@ -45,7 +45,8 @@ struct ring_driver {
     struct parker parker;
     struct timers timers;
     bool shared;
-    bool group_works; /* the kernel has buffer rings, and we are not shared */
+    bool group_works;       /* the kernel has buffer rings, and we are not shared */
+    bool multishot_refused; /* but no multishot receives */
     /* any thread, atomic */
     _Atomic unsigned token; /* as thread_parker: EMPTY, TOKEN, PARKED */
     /* locked inside */

@@ -7,6 +7,9 @@
  * the buffers of a connection form a queue, linked by buffer id, which costs no
  * allocation.
  *
+ * A plain receive that comes after a lent one finds its bytes in that queue, too; it gets
+ * a copy of them, for they come first.
+ *
  * Two limits keep one connection from taking everything. A connection with WAITING_MAX
  * buffers in its queue loses its multishot receive until it asks again. And when the
  * group is empty (-ENOBUFS), whoever waits gets a plain receive into a buffer of its own
@@ -15,7 +18,7 @@
  * Invariant: the multishot op is the kernel's while `armed`; the source is not given
  * back before (C1, C4). */
 #include <errno.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "lesson05_reactor/ring_source.h"
 
@@ -27,10 +30,10 @@ void ring_lent_reset(struct ring_source *source)
     source->stopping = false;
     source->ended = false;
     source->orphan = false;
-    source->orphan_close = false;
     source->head = NO_SEGMENT;
     source->tail = NO_SEGMENT;
     source->waiting = 0;
+    source->consumed = 0;
     source->end = 0;
     source->receiver = NULL;
     source->closer = NULL;
@@ -53,16 +56,36 @@ static uint16_t pop_segment(struct ring_driver *self, struct ring_source *source
     uint16_t id = source->head;
     source->head = self->segments[id].next;
     source->waiting--;
+    source->consumed = 0;
     return id;
+}
+
+/* What waits goes to the operation: the buffer itself, or a copy of its bytes. */
+static void take_segment(struct ring_driver *self, struct ring_source *source,
+                         struct io_op *op)
+{
+    uint16_t id = source->head;
+    char *bytes = (char *)ring_buffers_at(&self->group, id) + source->consumed;
+    uint32_t left = (uint32_t)(self->segments[id].size - source->consumed);
+    if (op->kind == IO_RECV_LENT) {
+        op->with.bytes.buffer = bytes;
+        op->result = (int)left;
+        pop_segment(self, source);
+        return;
+    }
+    uint32_t n = op->length < left ? op->length : left;
+    memcpy(op->with.bytes.buffer, bytes, n);
+    op->result = (int)n;
+    source->consumed = (uint16_t)(source->consumed + n);
+    if (n == left)
+        ring_buffers_recycle(&self->group, pop_segment(self, source));
 }
 
 /* Gives the operation what is there: true when it has its result. */
 static bool take(struct ring_driver *self, struct ring_source *source, struct io_op *op)
 {
     if (source->head != NO_SEGMENT) {
-        uint16_t id = pop_segment(self, source);
-        op->with.bytes.buffer = ring_buffers_at(&self->group, id);
-        op->result = self->segments[id].size;
+        take_segment(self, source, op);
         return true;
     }
     if (source->ended)
@@ -89,17 +112,18 @@ static bool arm(struct ring_driver *self, struct ring_source *source)
     return true;
 }
 
-/* A plain receive into a buffer of its own. */
+/* A receive that is no multishot; a lent one into a buffer of its own. */
 static void receive_plainly(struct ring_driver *self, struct io_op *op)
 {
-    void *buffer = lent_pool_lend(&self->lent);
-    if (!buffer) {
-        ring_op_finish(op, -ENOBUFS);
-        return;
+    if (op->kind == IO_RECV_LENT) {
+        op->with.bytes.buffer = lent_pool_lend(&self->lent);
+        op->length = (uint32_t)self->lent.size;
+        if (!op->with.bytes.buffer) {
+            ring_op_finish(op, -ENOBUFS);
+            return;
+        }
     }
-    op->with.bytes.buffer = buffer;
     op->with.bytes.offset = IO_NO_OFFSET;
-    op->length = (uint32_t)self->lent.size;
     ring_driver_sq_begin(self);
     ring_op_submit(self, op);
     ring_driver_sq_end(self);
@@ -115,12 +139,8 @@ static void multishot_over(struct ring_driver *self, struct ring_source *source)
         source_pool_give_back(&self->sources, &source->base);
         ring_op_submit(self, op);
     } else if (source->orphan) {
-        int fd = source->base.fd;
-        bool close_it = source->orphan_close;
         ring_lent_drop_segments(self, source);
         source_pool_give_back(&self->sources, &source->base);
-        if (close_it)
-            close(fd);
     }
 }
 
@@ -128,7 +148,8 @@ static void multishot_over(struct ring_driver *self, struct ring_source *source)
 static void go_on(struct ring_driver *self, struct ring_source *source, int why)
 {
     struct io_op *op = source->receiver;
-    if (why != -ENOBUFS && arm(self, source))
+    bool lent = op->kind == IO_RECV_LENT && !self->multishot_refused;
+    if (lent && why != -ENOBUFS && arm(self, source))
         return;
     source->receiver = NULL;
     receive_plainly(self, op);
@@ -139,6 +160,11 @@ static void on_multishot(struct ring_op *ring_op, int result, unsigned flags)
     struct ring_source *source = container_of(ring_op, struct ring_source, multishot);
     struct ring_driver *self = ring_driver_of(source->base.driver);
     bool harmless = result == -ENOBUFS || result == -ECANCELED || result == -EINTR;
+    if (result ==
+        -EINVAL) { /* buffer rings came with 5.19, multishot receives with 6.0 */
+        self->multishot_refused = true;
+        harmless = true;
+    }
     if (!(flags & IORING_CQE_F_MORE))
         source->armed = false;
     if (result > 0)
@@ -166,15 +192,14 @@ enum poll_state ring_lent_start(struct ring_driver *self, struct io_op *op,
                                 struct context *context)
 {
     struct ring_source *source = ring_source_of(op->source);
-    if (source->receiver) {
-        op->result = -EBUSY;
+    if (self->group_works && take(self, source, op)) {
+        ring_op_leave(op);
         return POLL_READY;
     }
-    if (self->group_works && take(self, source, op))
-        return POLL_READY;
     completion_arm(&op->completion, context);
-    atomic_fetch_add_explicit(&source->in_flight, 1, memory_order_relaxed);
-    if (!self->group_works) {
+    bool multishot = source->armed || (op->kind == IO_RECV_LENT && self->group_works &&
+                                       !self->multishot_refused);
+    if (!multishot) {
         receive_plainly(self, op);
         return POLL_PENDING;
     }
@@ -192,7 +217,7 @@ bool ring_lent_withdraw(struct io_op *op)
     if (source->receiver != op)
         return false;
     source->receiver = NULL; /* the multishot goes on: what it brings is not lost */
-    atomic_fetch_sub_explicit(&source->in_flight, 1, memory_order_relaxed);
+    ring_op_leave(op);
     completion_disarm(&op->completion);
     op->result = -ECANCELED;
     return true;

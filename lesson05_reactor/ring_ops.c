@@ -23,10 +23,39 @@ static void fill(struct io_op *op, enum ring_fill fills, void *target, uint32_t 
     op->via.ring.size = size;
 }
 
-static bool writes(const struct io_op *op)
+bool ring_op_writes(const struct io_op *op)
 {
     return op->kind == IO_WRITE || op->kind == IO_SEND || op->kind == IO_SENDTO ||
            op->kind == IO_CONNECT;
+}
+
+/* The operation's share of its source's in_flight. */
+static uint32_t share_of(const struct io_op *op)
+{
+    if (op->source->type == IO_TYPE_FILE || op->kind == IO_FSYNC)
+        return ONE_MORE;
+    return ring_op_writes(op) ? WRITER_BUSY : READER_BUSY;
+}
+
+bool ring_op_enter(struct io_op *op)
+{
+    if (!op->source)
+        return true;
+    /* relaxed: only "is it zero" and "is it mine" are asked, nothing is published */
+    _Atomic uint32_t *in_flight = &ring_source_of(op->source)->in_flight;
+    uint32_t share = share_of(op);
+    if (share == ONE_MORE) {
+        atomic_fetch_add_explicit(in_flight, share, memory_order_relaxed);
+        return true;
+    }
+    return !(atomic_fetch_or_explicit(in_flight, share, memory_order_relaxed) & share);
+}
+
+void ring_op_leave(struct io_op *op)
+{
+    if (op->source)
+        atomic_fetch_sub_explicit(&ring_source_of(op->source)->in_flight, share_of(op),
+                                  memory_order_relaxed);
 }
 
 /* What goes to the kernel for reads and writes: the part that is still to be moved. */
@@ -45,7 +74,7 @@ static void prepare_bytes(struct io_op *op, struct io_uring_sqe *sqe)
         io_uring_prep_read(sqe, fd, from, left, offset);
     else
         io_uring_prep_recv(sqe, fd, from, left, 0);
-    if (!writes(op))
+    if (!ring_op_writes(op))
         fill(op, RING_FILLS_RESULT, op->with.bytes.buffer, op->length);
 }
 
@@ -101,7 +130,8 @@ void ring_op_prepare(struct io_op *op, struct io_uring_sqe *sqe)
 {
     fill(op, RING_FILLS_NOTHING, NULL, 0);
     if (op->driver_use == A_POLL)
-        io_uring_prep_poll_add(sqe, op->source->fd, writes(op) ? POLLOUT : POLLIN);
+        io_uring_prep_poll_add(sqe, op->source->fd,
+                               ring_op_writes(op) ? POLLOUT : POLLIN);
     else
         prepare_operation(op, sqe);
     op->via.ring.complete = ring_op_completed;
@@ -122,6 +152,15 @@ void ring_op_submit(struct ring_driver *self, struct io_op *op)
     *at = op;
 }
 
+void ring_op_pass_cancel_on(struct ring_driver *self, struct io_op *op)
+{
+    op->cancel_waits = ring_cancel(&self->ring, &op->via.ring) < 0;
+    if (!op->cancel_waits)
+        return; /* a request: C1, C2, C17 */
+    op->next = self->cancels;
+    self->cancels = op;
+}
+
 bool ring_op_unlist(struct io_op **list, struct io_op *op)
 {
     struct io_op **at = list;
@@ -133,58 +172,73 @@ bool ring_op_unlist(struct io_op **list, struct io_op *op)
     return true;
 }
 
-/* A cancel that could not be passed on has become pointless, and its link with it. */
-static void forget_cancel(struct io_op *op)
+/* Was the operation asked to stop? Exact inside the brackets. */
+static bool asked_to_stop(struct io_op *op)
 {
-    struct ring_driver *self = ring_driver_of(op->driver);
+    return atomic_load_explicit(&op->cancel, memory_order_relaxed) == CANCEL_ASKED;
+}
+
+/* From now on a cancel does nothing. If one came, it may wait in the driver's list for
+ * room on the ring, which has become pointless. */
+static void no_more_cancel(struct ring_driver *self, struct io_op *op)
+{
+    /* acq_rel: pairs with the swap in ring_driver_cancel. Either it sees OVER, or we see
+     * ASKED and wait for its brackets to close. */
+    if (atomic_exchange_explicit(&op->cancel, CANCEL_OVER, memory_order_acq_rel) !=
+        CANCEL_ASKED)
+        return;
     ring_driver_sq_begin(self);
-    ring_op_unlist(&self->cancels, op);
+    if (op->cancel_waits)
+        ring_op_unlist(&self->cancels, op);
     ring_driver_sq_end(self);
 }
 
 void ring_op_finish(struct io_op *op, int result)
 {
     op->result = result;
-    if (op->cancel_waits)
-        forget_cancel(op);
-    if (op->source)
-        atomic_fetch_sub_explicit(&ring_source_of(op->source)->in_flight, 1,
-                                  memory_order_relaxed);
+    no_more_cancel(ring_driver_of(op->driver), op);
+    ring_op_leave(op);
     completion_complete(&op->completion);
 }
 
-static void again(struct io_op *op, int what)
+/* Sends it round again, unless it was asked to stop: the request may have passed the
+ * operation on its way here, and would not come a second time. */
+static bool again(struct io_op *op, int what)
 {
     struct ring_driver *self = ring_driver_of(op->driver);
-    op->driver_use = (uint8_t)what;
     ring_driver_sq_begin(self);
-    ring_op_submit(self, op);
+    bool stop = asked_to_stop(op);
+    if (!stop) {
+        op->driver_use = (uint8_t)what;
+        ring_op_submit(self, op);
+    }
     ring_driver_sq_end(self);
+    return !stop;
+}
+
+static bool goes_on_with_the_rest(struct io_op *op, int result)
+{
+    op->moved += (uint32_t)result;
+    if (again(op, THE_OPERATION))
+        return true;
+    op->moved -= (uint32_t)result;
+    return false;
 }
 
 /* A result that is no end; true when the operation went round again. */
 static bool goes_on(struct io_op *op, int result)
 {
-    if (op->cancelled)
-        return false;
-    if (op->driver_use == A_POLL && result >= 0) {
-        again(op, THE_OPERATION);
-        return true;
-    }
-    if (result == -EINTR || (result == -ECONNABORTED && op->kind == IO_ACCEPT)) {
-        again(op, op->driver_use);
-        return true;
-    }
-    if (result == -EAGAIN && op->source && op->source->type != IO_TYPE_FILE) {
-        again(op, A_POLL);
-        return true;
-    }
+    bool waits = op->source && op->source->type != IO_TYPE_FILE &&
+                 op->kind != IO_CONNECT; /* whose EAGAIN is no readiness */
+    if (op->driver_use == A_POLL && result >= 0)
+        return again(op, THE_OPERATION);
+    if (result == -EINTR || (result == -ECONNABORTED && op->kind == IO_ACCEPT))
+        return again(op, op->driver_use);
+    if (result == -EAGAIN && waits)
+        return again(op, A_POLL);
     if ((op->kind == IO_WRITE || op->kind == IO_SEND) && result > 0 &&
-        op->moved + (uint32_t)result < op->length) {
-        op->moved += (uint32_t)result;
-        again(op, THE_OPERATION);
-        return true;
-    }
+        op->moved + (uint32_t)result < op->length)
+        return goes_on_with_the_rest(op, result);
     return false;
 }
 
@@ -210,13 +264,13 @@ void ring_op_completed(struct ring_op *ring_op, int result, unsigned flags)
     (void)flags;
     if (goes_on(op, result))
         return;
-    if (op->driver_use == A_POLL && result >= 0)
+    bool stop = asked_to_stop(op);
+    if (stop && (result == -EINTR || result == -EAGAIN ||
+                 (op->driver_use == A_POLL && result >= 0)))
         result = -ECANCELED; /* the readiness came, but nobody wants it any more */
     if ((op->kind == IO_WRITE || op->kind == IO_SEND) && result >= 0) {
         op->moved += (uint32_t)result;
-        result = op->moved == op->length ? (int)op->length
-                 : op->cancelled         ? -ECANCELED
-                                         : -EIO;
+        result = op->moved == op->length ? (int)op->length : stop ? -ECANCELED : -EIO;
     }
     if (op->kind == IO_RECV_LENT)
         settle_lent(op, result);

@@ -1,5 +1,5 @@
 /* ring_source: what the ring driver knows about one descriptor, and the parts of the
- * driver that its files share. For ring_driver.c, ring_ops.c and ring_lent.c only. */
+ * driver that its files share. For ring_*.c of this lesson only. */
 #ifndef LESSON05_RING_SOURCE_H
 #define LESSON05_RING_SOURCE_H
 
@@ -15,18 +15,20 @@ struct lent_segment {
 
 struct ring_source {
     struct io_source base;
-    _Atomic int in_flight; /* operations; 0 when the source is closed (CHECK) */
+    _Atomic uint32_t
+        in_flight; /* READER_BUSY, WRITER_BUSY, and a count for files; 0 when
+                                   the source is closed (CHECK) */
     /* not shared only: the multishot receive behind recv_lent */
     struct ring_op multishot;
     bool armed;             /* it is in flight */
     bool stopping;          /* and its cancel was sent */
     bool ended;             /* the stream is over; `end` says how */
     bool orphan;            /* detached while armed: its last completion ends it */
-    bool orphan_close;      /* and closes the descriptor */
     uint16_t head, tail;    /* segments that wait, by buffer id */
     uint16_t waiting;       /* how many */
+    uint16_t consumed;      /* bytes of the first that a plain receive took */
     int end;                /* 0 or negative errno */
-    struct io_op *receiver; /* borrows: the recv_lent that waits */
+    struct io_op *receiver; /* borrows: the operation that waits for the multishot */
     struct io_op *closer;   /* borrows: the close that waits for the last completion */
 };
 
@@ -40,6 +42,20 @@ static inline struct ring_source *ring_source_of(struct io_source *source)
     return container_of(source, struct ring_source, base);
 }
 
+/* One reader and one writer at a time; of a file, any number. */
+enum { READER_BUSY = 1, WRITER_BUSY = 2, ONE_MORE = 4 };
+
+/* op->cancel: the waiting task asks, the reaping thread ends; whoever comes second sees
+ * what the first one did. */
+enum { CANCEL_NONE, CANCEL_ASKED, CANCEL_OVER };
+
+/* Does the operation wait for writability? */
+bool ring_op_writes(const struct io_op *op);
+
+/* Counts the operation in; false: its direction is busy. And out again. */
+bool ring_op_enter(struct io_op *op);
+void ring_op_leave(struct io_op *op);
+
 /* Brackets around everything on the SQ side. end also submits when the thread that would
  * do so is asleep. */
 void ring_driver_sq_begin(struct ring_driver *driver);
@@ -48,6 +64,12 @@ void ring_driver_sq_end(struct ring_driver *driver);
 /* Puts the operation (or the rest of it) on the ring, or into the backlog. Inside the
  * brackets. */
 void ring_op_submit(struct ring_driver *driver, struct io_op *op);
+
+/* Asks the kernel to stop it, at once or when there is room. Inside the brackets. */
+void ring_op_pass_cancel_on(struct ring_driver *driver, struct io_op *op);
+
+/* ring_io.c: the driver's operations. */
+extern const struct io_driver_ops ring_driver_ops;
 
 /* Takes an operation out of one of the driver's lists. Inside the brackets. */
 bool ring_op_unlist(struct io_op **list, struct io_op *op);
@@ -62,9 +84,17 @@ void ring_op_completed(struct ring_op *ring_op, int result, unsigned flags);
 void ring_op_finish(struct io_op *op, int result);
 
 /* ---- ring_lent.c */
+
+/* Must a plain receive ask here first, for what the multishot has brought or will? */
+static inline bool ring_lent_interferes(const struct ring_source *source)
+{
+    return source->armed || source->head != NO_SEGMENT || source->ended;
+}
+
+/* A receive of either kind, already counted in. */
 enum poll_state ring_lent_start(struct ring_driver *driver, struct io_op *op,
                                 struct context *context);
-/* The cancelled recv_lent stops waiting; false: it waits for a completion of its own. */
+/* The cancelled receive stops waiting; false: it waits for a completion of its own. */
 bool ring_lent_withdraw(struct io_op *op);
 void ring_lent_reset(struct ring_source *source);
 /* Stops the multishot receive; true when there is none (any more). */

@@ -120,15 +120,30 @@ unsigned timers_fire(struct timers *timers)
     return total;
 }
 
-/* With the lock held: lets virtual time jump to `next` if nobody has anything to do. */
-static bool jump(struct timers *timers, uint64_t next, uint64_t limit)
+/* With the lock held: may virtual time jump to `next`? */
+static bool may_jump(struct timers *timers, uint64_t next, uint64_t limit)
 {
-    if (!timers->clock || next == CLOCK_NEVER || next > limit ||
-        !nobody_holds(timers->clock))
+    return timers->clock && next != CLOCK_NEVER && next <= limit &&
+           nobody_holds(timers->clock);
+}
+
+static uint64_t limit_of(const struct timers *timers, int64_t timeout_ns)
+{
+    return timeout_ns < 0 ? CLOCK_NEVER
+                          : clock_after(timers_now(timers), (uint64_t)timeout_ns);
+}
+
+bool timers_jump(struct timers *timers, int64_t timeout_ns)
+{
+    if (!timers->clock)
         return false;
-    if (next > timers_now(timers))
+    lock(timers);
+    uint64_t next = timer_wheel_next(&timers->wheel);
+    bool jumps = may_jump(timers, next, limit_of(timers, timeout_ns));
+    if (jumps && next > timers_now(timers))
         atomic_store_explicit(&timers->clock->now, next, memory_order_relaxed);
-    return true;
+    unlock(timers);
+    return jumps;
 }
 
 int64_t timers_sleep_for(struct timers *timers, int64_t timeout_ns)
@@ -137,9 +152,8 @@ int64_t timers_sleep_for(struct timers *timers, int64_t timeout_ns)
     lock(timers);
     uint64_t next = timer_wheel_next(&timers->wheel);
     uint64_t now = timers_now(timers);
-    uint64_t limit =
-        timeout_ns < 0 ? CLOCK_NEVER : clock_after(now, (uint64_t)timeout_ns);
-    if (timeout_ns != 0 && (next <= now || jump(timers, next, limit)))
+    uint64_t limit = limit_of(timers, timeout_ns);
+    if (timeout_ns != 0 && (next <= now || may_jump(timers, next, limit)))
         sleep = 0;
     else if (timeout_ns != 0 && next < limit && !timers->clock)
         sleep = (int64_t)(next - now > INT64_MAX ? INT64_MAX : next - now);

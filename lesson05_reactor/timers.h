@@ -56,9 +56,13 @@ uint64_t timers_now(const struct timers *timers);
 unsigned timers_fire(struct timers *timers);
 
 /* How long its parker may sleep: `timeout_ns` (PARK_FOREVER: no limit) or less. 0 when
- * something is due. Under a virtual clock that nobody holds: jumps to the next deadline,
- * if it lies within timeout_ns, and answers 0. */
+ * something is due, and when virtual time may jump: the parker then looks at the outside
+ * without sleeping, and calls timers_jump if nothing happened there. */
 int64_t timers_sleep_for(struct timers *timers, int64_t timeout_ns);
+
+/* Under a virtual clock that nobody holds: jumps to the next deadline, if it lies within
+ * timeout_ns. True if it did. */
+bool timers_jump(struct timers *timers, int64_t timeout_ns);
 
 /* The same clock that the current services' timers have; real time without any. */
 uint64_t timers_current_time(void);
