@@ -96,6 +96,7 @@ static void *thread_main(void *argument)
     while ((job = next_job(pool)) != NULL) {
         pthread_mutex_unlock(&pool->lock);
         job->run(job);
+        virtual_clock_release(pool->config.clock);
         pthread_mutex_lock(&pool->lock);
         pool->counts.run++;
     }
@@ -182,7 +183,10 @@ static int blocking_submit(struct offload *offload, struct offload_job *job)
         *pool->tail = job;
         pool->tail = &job->next;
         pool->counts.queued++;
+        virtual_clock_hold(pool->config.clock); /* the job's */
         err = see_to_it(pool, job);
+        if (err < 0)
+            virtual_clock_release(pool->config.clock);
     }
     pthread_mutex_unlock(&pool->lock);
     return err;
@@ -196,6 +200,8 @@ static bool blocking_withdraw(struct offload *offload, struct offload_job *job)
     if (at)
         unlink_job(pool, at);
     pthread_mutex_unlock(&pool->lock);
+    if (at)
+        virtual_clock_release(pool->config.clock);
     return at != NULL;
 }
 

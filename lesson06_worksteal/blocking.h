@@ -17,12 +17,15 @@
 #include <stdint.h>
 
 #include "lesson05_reactor/offload.h"
+#include "lesson05_reactor/timers.h"
 
 struct blocking_config {
     unsigned threads;       /* at most; 0: 64 */
     unsigned queue;         /* jobs that wait for a thread, at most; 0: 1,024 */
     uint64_t keep_alive_ns; /* an idle thread ends after this; 0: 10 s */
     const char *name;       /* of the threads; NULL: "blocking" */
+    /* borrows; held for each job that is queued or runs. NULL: real time */
+    struct virtual_clock *clock;
 };
 
 struct blocking_pool;

@@ -169,18 +169,19 @@ int idle_claim(struct idle *idle, unsigned worker)
     return WATCH(old) == (int)worker ? IDLE_WATCH : (int)worker;
 }
 
-void idle_retract(struct idle *idle, unsigned worker)
+bool idle_retract(struct idle *idle, unsigned worker)
 {
+    bool woken;
     uint64_t new, old = look(idle);
     do {
         new = old;
-        if (ASLEEP(old) & bit_of(worker)) /* else whoever cleared it counted us */
+        woken = !(ASLEEP(old) & bit_of(worker));
+        if (!woken) /* else whoever cleared it counted us */
             new += ONE_SEARCHING - bit_of(worker);
         if (WATCH(old) == (int)worker)
             new &= ~(WATCH_MASK | DEEP);
-        if (new == old)
-            return;
-    } while (!step(idle, &old, new));
+    } while (new != old && !step(idle, &old, new));
+    return woken;
 }
 
 bool idle_try_watch(struct idle *idle, unsigned worker)

@@ -85,8 +85,8 @@ int idle_pick(struct idle *idle);
  * before it sleeps. */
 int idle_claim(struct idle *idle, unsigned worker);
 
-/* (5) SLEEPING -> SEARCHING; also right when (4) did it meanwhile. */
-void idle_retract(struct idle *idle, unsigned worker);
+/* (5) SLEEPING -> SEARCHING; also right when (4) did it meanwhile. true: somebody did. */
+bool idle_retract(struct idle *idle, unsigned worker);
 
 /* (6) false: somebody else holds it. leave returns whom to unpark. */
 bool idle_try_watch(struct idle *idle, unsigned worker);

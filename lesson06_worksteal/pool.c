@@ -78,11 +78,11 @@ static void *worker_main(void *argument)
         pool->start_error = err;
     pthread_cond_broadcast(&pool->changed);
     pthread_mutex_unlock(&pool->lock);
-    if (err < 0)
-        return NULL;
-    worker_run(worker);
-    if (hooks->worker_stop)
+    if (err == 0)
+        worker_run(worker);
+    if (err == 0 && hooks->worker_stop)
         hooks->worker_stop(hooks->argument, worker->index);
+    virtual_clock_release(pool->config.clock);
     return NULL;
 }
 
@@ -96,8 +96,11 @@ static int start_threads(struct pool *pool)
     int err = 0;
     while (err == 0 && pool->threads < pool->count) {
         struct worker *worker = &pool->workers[pool->threads];
+        virtual_clock_hold(pool->config.clock); /* its thread's */
         err = pthread_create(&worker->thread, NULL, worker_main, worker);
         pool->threads += err == 0;
+        if (err)
+            virtual_clock_release(pool->config.clock);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_mutex_lock(&pool->lock);

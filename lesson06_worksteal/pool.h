@@ -19,6 +19,7 @@
 
 #include "common/list.h"
 #include "lesson02_wakers/scheduler.h"
+#include "lesson05_reactor/timers.h"
 #include "lesson06_worksteal/idle.h"
 #include "lesson06_worksteal/injector.h"
 #include "lesson06_worksteal/worker.h"
@@ -51,6 +52,9 @@ struct pool_config {
      * reactor. park from one thread at a time, but not always the same one. NULL: a
      * thread parker */
     struct parker *parker;
+    /* borrows; held by each worker that does not sleep, so that virtual time stands still
+     * while anybody works. NULL: real time */
+    struct virtual_clock *clock;
     struct pool_hooks hooks;
 };
 
@@ -142,15 +146,18 @@ int64_t pool_stalled(struct pool *pool);
 
 /* ---- for worker.c */
 
-/* Wakes a sleeper if one is needed for work that was made visible. */
+/* Wakes whom idle.h said. The sleeper is given a hold of the clock before it wakes. */
 static inline void pool_unpark(struct pool *pool, int whom)
 {
+    if (whom != IDLE_NOBODY)
+        virtual_clock_hold(pool->config.clock);
     if (whom == IDLE_WATCH)
         parker_unpark(pool->parker);
     else if (whom != IDLE_NOBODY)
         parker_unpark(&pool->workers[whom].parker.parker);
 }
 
+/* Wakes a sleeper if one is needed for work that was made visible. */
 static inline void pool_notify(struct pool *pool)
 {
     pool_unpark(pool, idle_pick(&pool->idle));

@@ -308,6 +308,16 @@ static bool stay_awake(struct worker *worker)
     return false;
 }
 
+/* A worker lets go of the virtual clock while it sleeps. The watch does so in silence:
+ * release would wake the parker in which it is about to sleep. */
+static void let_go_of_clock(struct virtual_clock *clock, enum idle_place place)
+{
+    if (place == IDLE_OWN_PARKER)
+        virtual_clock_release(clock);
+    else if (clock) /* release: pairs with the acquire in nobody_holds, timers.c */
+        atomic_fetch_sub_explicit(&clock->holds, 1, memory_order_release);
+}
+
 static void sleep_until_woken(struct worker *worker)
 {
     struct pool *pool = worker->pool;
@@ -317,6 +327,7 @@ static void sleep_until_woken(struct worker *worker)
     if (!stay_awake(worker)) {
         pool_going_to_sleep(pool, place == IDLE_WATCH_DEEP);
         STAT_ADD(worker->stats.parked, 1);
+        let_go_of_clock(pool->config.clock, place);
         int err = 0;
         if (place == IDLE_OWN_PARKER)
             err = parker_park(&worker->parker.parker, PARK_FOREVER);
@@ -324,8 +335,11 @@ static void sleep_until_woken(struct worker *worker)
             err = parker_park(pool->parker,
                               place == IDLE_WATCH_DEEP ? PARK_FOREVER : POOL_WATCH_NS);
         CHECK(err >= 0, "worker %u cannot sleep: %s", worker->index, errtext(err));
+        virtual_clock_hold(pool->config.clock);
     }
-    idle_retract(&pool->idle, worker->index);
+    if (idle_retract(&pool->idle,
+                     worker->index)) /* who woke us gave us a second hold */
+        let_go_of_clock(pool->config.clock, IDLE_WATCH_LIMITED);
     worker->searching = true;
 }
 
