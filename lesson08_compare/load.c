@@ -126,7 +126,7 @@ static int wait_for_events(struct load *load, struct epoll_event *events,
     int n = -1;
     if (!load->coarse)
         n = epoll_pwait2(load->epoll, events, EVENTS_AT_ONCE, &time, NULL);
-    if (n < 0 && !load->coarse && errno == ENOSYS)
+    if (n < 0 && !load->coarse && (errno == ENOSYS || errno == EPERM))
         load->coarse = true;
     if (load->coarse)
         n = epoll_wait(load->epoll, events, EVENTS_AT_ONCE,

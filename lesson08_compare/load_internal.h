@@ -19,7 +19,7 @@ struct load {
     struct load_result *result;          /* borrows */
     struct load_connection *connections; /* owns; plan->connections of them */
     int epoll;                           /* owns */
-    bool coarse; /* no epoll_pwait2: Linux before 5.11, and valgrind */
+    bool coarse; /* no epoll_pwait2: Linux before 5.11, valgrind, some containers */
     unsigned alive;
     unsigned busy;
     bool stopping; /* a closed loop sends nothing new */
