@@ -144,7 +144,7 @@ int pool_print_tasks(struct pool *pool, int64_t timeout_ns);
 uint64_t pool_live(struct pool *pool);
 int64_t pool_stalled(struct pool *pool);
 
-/* ---- for worker.c */
+/* ---- for the workers */
 
 /* Wakes whom idle.h said. The sleeper is given a hold of the clock before it wakes. */
 static inline void pool_unpark(struct pool *pool, int whom)

@@ -8,6 +8,7 @@
 #include "lesson06_worksteal/injector.c"
 #include "lesson06_worksteal/pool_schedule.c"
 #include "lesson06_worksteal/worker.c"
+#include "lesson06_worksteal/worker_loop.c"
 
 #include "lesson06_worksteal/pool_testing.h"
 #include "lesson06_worksteal/samples.h"

@@ -86,6 +86,9 @@ void worker_run(struct worker *worker);
 /* Owner: puts a SCHEDULED task into one of its queues, and wakes somebody to help. */
 void worker_enqueue(struct worker *worker, struct task *task, enum schedule_why why);
 
+/* Owner: the task to run next, or NULL: there is none anywhere. May start a search. */
+struct task *worker_find_task(struct worker *worker);
+
 /* For the owner's own counters. */
 #define STAT_ADD(counter, n)                                                           \
     atomic_store_explicit(                                                             \
