@@ -78,7 +78,7 @@ static void finish_accepts_null_and_zeroed(void **state)
 static void run_for_ends_although_nobody_wakes(void **state)
 {
     (void)state;
-    struct event event = { 0 };
+    static struct event event; /* teardown still cancels who waits for it */
     assert_int_equal(SPAWN(&executor.scheduler, NULL, wait_for(&event)), 0);
     uint64_t before = clock_now();
     assert_int_equal(executor_run_for(&executor, 20 * NS_PER_MS), -ETIMEDOUT);
@@ -144,7 +144,7 @@ static void calls_are_answered_also_in_sleep(void **state)
 {
     (void)state;
     _Atomic long calls = 0;
-    struct event event = { 0 };
+    static struct event event; /* teardown still cancels who waits for it */
     executor.on_call = note_call;
     executor.on_call_argument = &calls;
     assert_int_equal(SPAWN(&executor.scheduler, NULL, wait_for(&event)), 0);
