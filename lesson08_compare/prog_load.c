@@ -63,6 +63,14 @@ static bool number(const char *name, uint64_t low, uint64_t high, uint64_t *valu
     return false;
 }
 
+static bool proto(enum workload_proto *value)
+{
+    if (workload_proto_parse(optarg, value))
+        return true;
+    fprintf(stderr, "load: --proto takes echo or http, not '%s'\n", optarg);
+    return false;
+}
+
 static bool take_option(int option, struct options *options)
 {
     struct load_plan *plan = &options->plan;
@@ -77,10 +85,7 @@ static bool take_option(int option, struct options *options)
         plan->address = optarg;
         return true;
     case OPT_PROTO:
-        ok = workload_proto_parse(optarg, &plan->proto);
-        if (!ok)
-            fprintf(stderr, "load: --proto takes echo or http, not '%s'\n", optarg);
-        return ok;
+        return proto(&plan->proto);
     case OPT_CONNECTIONS:
         ok = number("connections", 1, LOAD_CONNECTIONS_MAX, &n);
         plan->connections = (unsigned)n;
