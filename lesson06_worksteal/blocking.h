@@ -24,7 +24,8 @@ struct blocking_config {
     unsigned queue;         /* jobs that wait for a thread, at most; 0: 1,024 */
     uint64_t keep_alive_ns; /* an idle thread ends after this; 0: 10 s */
     const char *name;       /* of the threads; NULL: "blocking" */
-    /* borrows; held for each job that is queued or runs. NULL: real time */
+    /* borrows; held for each job that is queued or runs. Stop this pool before you finish
+     * the clock's reactor: its threads release the clock last. NULL: real time */
     struct virtual_clock *clock;
 };
 

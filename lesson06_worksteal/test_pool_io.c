@@ -309,8 +309,10 @@ static void a_blocking_job_holds_the_virtual_clock(void **state)
     assert_true(TASK_OUTPUT(&timer_handle, sleeper)->woke_at == NS_PER_S);
     task_detach(&job_handle);
     task_detach(&timer_handle);
-    close_world(&world);
-    blocking_destroy(blocking);
+    close_pool(world.pool);
+    blocking_destroy(
+        blocking); /* its threads may still tell the reactor of the clock */
+    reactor_finish(&world.reactor);
     assert_int_equal(atomic_load_explicit(&clock.holds, memory_order_relaxed), 0);
 }
 
