@@ -377,29 +377,3 @@ bool task_is_done(const struct task_handle *handle)
     /* acquire: pairs with the release in task_state_finish */
     return atomic_load_explicit(&handle->task->state, memory_order_acquire) & TASK_DONE;
 }
-
-/* ---- insight */
-
-const char *task_state_name(const struct task *task)
-{
-    uint32_t word = atomic_load_explicit(&task->state, memory_order_relaxed);
-    if (word & TASK_DONE)
-        return "done";
-    if (word & TASK_RUNNING)
-        return "running";
-    if (word & TASK_PANICKED)
-        return "panicked, cleaning up";
-    if (word & TASK_STALLED)
-        return "waiting, and nobody holds a waker for it";
-    if (word & TASK_SCHEDULED)
-        return "scheduled";
-    return word & TASK_CANCELLED ? "waiting, cancelled" : "waiting";
-}
-
-void task_print(const struct task *task)
-{
-    const struct future *root = task_future(task);
-    fprintf(stderr, "task '%s': %s\n", root->ops->name, task_state_name(task));
-    if (task_is_live(task))
-        future_print_tree(root, "    ");
-}
