@@ -469,7 +469,8 @@ static void failed_reads_and_writes_are_reported(void **state)
             free(reading.data);
         }
         for (long n = 1; fault_sweep(n, "pwrite", err); n++) {
-            struct fs_write_file writing = fs_write_file(path, path, sizeof path, 0600);
+            struct fs_write_file writing =
+                fs_write_file(path, path, strlen(path), 0600);
             finish(&world, &writing.future);
             assert_int_equal(writing.result, fault_count() && !interrupted ? -EIO : 0);
         }
