@@ -55,6 +55,7 @@ struct ring_driver {
     struct notifier notifier;
     /* whoever parks */
     bool kick_armed;
+    unsigned skipped; /* turns without an enter, in a row */
     struct ring_op kick; /* the watch on the notifier */
     /* guarded by sq_lock when shared */
     pthread_mutex_t sq_lock;
