@@ -180,10 +180,10 @@ struct fake_reactor {
 static inline int fake_reactor_park(struct parker *parker, int64_t timeout_ns)
 {
     struct fake_reactor *self = container_of(parker, struct fake_reactor, parker);
-    CHECK(atomic_fetch_add_explicit(&self->inside, 1, memory_order_relaxed) == 0,
-          "two workers in the shared parker at once");
     atomic_fetch_add_explicit(timeout_ns == 0 ? &self->looks : &self->sleeps, 1,
                               memory_order_relaxed);
+    CHECK(atomic_fetch_add_explicit(&self->inside, 1, memory_order_relaxed) == 0,
+          "two workers in the shared parker at once");
     int err = parker_park(&self->inner.parker, timeout_ns);
     if (atomic_exchange_explicit(&self->data, false, memory_order_acq_rel))
         gate_open(self->gate);

@@ -247,6 +247,34 @@ static void S9_a_busy_worker_does_not_strand_the_io(void **state)
     }
 }
 
+/* Is a thread really asleep in the inner parker? Its word says so (thread_parker.h). */
+static bool is_parked(struct fake_reactor *reactor)
+{
+    return atomic_load_explicit(&reactor->inner.state, memory_order_relaxed) == 2;
+}
+
+/* The watch's I/O wakes a task while the watch still counts as a sleeper. It must not
+ * wake itself for that: it would find the token later, and return from a sleep in vain. */
+static void the_watch_does_not_wake_itself(void **state)
+{
+    (void)state;
+    struct gate gate = { 0 };
+    struct fake_reactor reactor;
+    struct task_handle handle = { NULL };
+    fake_reactor_init(&reactor, &gate);
+    struct pool *pool =
+        open_pool((struct pool_config){ .workers = 1, .parker = &reactor.parker });
+    assert_int_equal(SPAWN(&pool->scheduler, &handle, waiting(&gate, NULL)), 0);
+    WAIT_UNTIL(sum_of_runs(pool) == 1 && is_parked(&reactor));
+    unsigned sleeps = reactor.sleeps;
+    fake_reactor_data(&reactor);
+    WAIT_UNTIL(task_is_done(&handle) && is_parked(&reactor));
+    assert_int_equal(reactor.sleeps, sleeps + 1);
+    task_detach(&handle);
+    close_pool(pool);
+    waker_cell_finish(&gate.cell);
+}
+
 /* ---- the LIFO slot of a task that does not come back */
 
 struct hostage {
@@ -342,6 +370,7 @@ int main(void)
         cmocka_unit_test(S8_the_oldest_task_and_the_injector_get_their_turn),
         cmocka_unit_test(S8_an_always_ready_task_starves_no_timer),
         cmocka_unit_test(S9_a_busy_worker_does_not_strand_the_io),
+        cmocka_unit_test(the_watch_does_not_wake_itself),
         cmocka_unit_test(S9_a_task_in_the_lifo_slot_of_a_busy_worker_is_stolen),
         cmocka_unit_test(S5_what_a_busy_worker_spawned_is_stolen),
     };

@@ -108,8 +108,12 @@ void worker_enqueue(struct worker *worker, struct task *task, enum schedule_why 
     if (!task)
         return; /* we run it next; if not soon, the watch sees to it */
     push(worker, why == SCHEDULE_SPAWN ? &worker->deque : &worker->ready, task);
-    if (!pool->config.no_stealing) /* else nobody else could take it */
-        pool_notify(pool);
+    /* Nobody to tell: nobody else could take it; or this is I/O that wakes a task while
+     * our own bit still says that we sleep. We come back from the parker as a searcher,
+     * find the task, and wake a successor (S5). To pick somebody now could pick us. */
+    if (pool->config.no_stealing || worker->in_watch)
+        return;
+    pool_notify(pool);
 }
 
 /* ---- taking tasks out: the worker's own */

@@ -59,6 +59,7 @@ struct worker {
     unsigned turn;        /* which queue goes first */
     bool searching;       /* counted as such in the pool's idle word */
     bool in_task;         /* task_run is on the stack */
+    bool in_watch;        /* the shared parker's park is, and wakes tasks from there */
     uint64_t random;      /* state of the generator */
     uint64_t errand;      /* the last errand that it took part in */
     uint64_t *seen_run;   /* owns: other workers' stats.run when last searched */

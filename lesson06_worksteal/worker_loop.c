@@ -78,6 +78,24 @@ static void let_go_of_clock(struct virtual_clock *clock, enum idle_place place)
         atomic_fetch_sub_explicit(&clock->holds, 1, memory_order_release);
 }
 
+static void park(struct worker *worker, enum idle_place place)
+{
+    struct pool *pool = worker->pool;
+    int err;
+    STAT_ADD(worker->stats.parked, 1);
+    let_go_of_clock(pool->config.clock, place);
+    if (place == IDLE_OWN_PARKER) {
+        err = parker_park(&worker->parker.parker, PARK_FOREVER);
+    } else {
+        worker->in_watch = true;
+        err = parker_park(pool->parker,
+                          place == IDLE_WATCH_DEEP ? PARK_FOREVER : POOL_WATCH_NS);
+        worker->in_watch = false;
+    }
+    CHECK(err >= 0, "worker %u cannot sleep: %s", worker->index, errtext(err));
+    virtual_clock_hold(pool->config.clock);
+}
+
 static void sleep_until_woken(struct worker *worker)
 {
     struct pool *pool = worker->pool;
@@ -86,19 +104,10 @@ static void sleep_until_woken(struct worker *worker)
     PAUSE("worker: announced");
     if (!stay_awake(worker)) {
         pool_going_to_sleep(pool, place == IDLE_WATCH_DEEP);
-        STAT_ADD(worker->stats.parked, 1);
-        let_go_of_clock(pool->config.clock, place);
-        int err = 0;
-        if (place == IDLE_OWN_PARKER)
-            err = parker_park(&worker->parker.parker, PARK_FOREVER);
-        else
-            err = parker_park(pool->parker,
-                              place == IDLE_WATCH_DEEP ? PARK_FOREVER : POOL_WATCH_NS);
-        CHECK(err >= 0, "worker %u cannot sleep: %s", worker->index, errtext(err));
-        virtual_clock_hold(pool->config.clock);
+        park(worker, place);
     }
-    if (idle_retract(&pool->idle,
-                     worker->index)) /* who woke us gave us a second hold */
+    /* Who woke us gave us a second hold of the clock. */
+    if (idle_retract(&pool->idle, worker->index))
         let_go_of_clock(pool->config.clock, IDLE_WATCH_LIMITED);
     worker->searching = true;
 }
