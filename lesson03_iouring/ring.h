@@ -42,6 +42,8 @@ struct ring_config {
 
 struct ring {
     struct io_uring uring;
+    const void
+        *owner;    /* borrows: names the one thread of a RING_SINGLE; only compared */
     bool deferred; /* completions are posted only when this thread asks for them */
     bool sleeps_in_poll; /* under valgrind; see wait_in_poll in ring.c */
 
@@ -136,8 +138,8 @@ int ring_sleep(struct ring *ring, int64_t timeout_ns);
 
 /* ---- the CQ side */
 
-/* Takes up to max completions, also overflowed (C8) and deferred ones (C12); returns
- * how many. Deliver each with ring_op_deliver, after unlocking. */
+/* Takes up to max completions, also overflowed ones (C8), and deferred ones if there is
+ * nothing else (C12); returns how many. Deliver each with ring_op_deliver, after unlocking. */
 unsigned ring_take(struct ring *ring, struct ring_completion *completions,
                    unsigned max);
 
