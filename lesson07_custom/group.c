@@ -33,7 +33,8 @@ struct task_group {
     struct group_failure failure;
     /* guarded by lock */
     pthread_mutex_t lock;
-    struct member *mail;
+    struct member *mail; /* first come, first served: so failures keep their order */
+    struct member **mail_end;
     struct waker joiner; /* owns */
 };
 
@@ -85,8 +86,9 @@ static void member_post(struct member *member)
     pthread_mutex_lock(&group->lock);
     if (!member->mailed) {
         member->mailed = true;
-        member->next_mail = group->mail;
-        group->mail = member;
+        member->next_mail = NULL;
+        *group->mail_end = member;
+        group->mail_end = &member->next_mail;
         /* the mail's reference */
         atomic_fetch_add_explicit(&member->references, 1, memory_order_relaxed);
         joiner = waker_take(&group->joiner);
@@ -137,6 +139,7 @@ int group_create(struct task_group **group, const struct group_config *config)
     self->config = *config;
     atomic_init(&self->references, 1);
     list_init(&self->running);
+    self->mail_end = &self->mail;
     self->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     *group = self;
     return 0;
@@ -149,6 +152,8 @@ static struct member *take_mail(struct task_group *group)
     struct member *member = group->mail;
     if (member) {
         group->mail = member->next_mail;
+        if (!group->mail)
+            group->mail_end = &group->mail;
         member->mailed = false;
     }
     pthread_mutex_unlock(&group->lock);

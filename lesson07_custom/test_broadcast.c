@@ -111,6 +111,10 @@ static void a_slow_reader_is_told_how_many_it_missed(void **state)
         assert_int_equal(receive(self, &missed), i);
         assert_int_equal(missed, 0);
     }
+    for (int i = 11; i < 16; i++) /* one more than there is room for */
+        assert_int_equal(broadcast_send(&self->broadcast, &i), 0);
+    assert_int_equal(receive(self, &missed), 12);
+    assert_int_equal(missed, 1);
     close_world(self);
 }
 

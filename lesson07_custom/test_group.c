@@ -337,6 +337,21 @@ static void keep_going_lets_the_others_finish(struct stage *stage)
 }
 ON_EACH_STAGE(keep_going_lets_the_others_finish)
 
+static void the_failure_that_came_first_is_reported(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct door door = { 0 };
+    stage_open(&stage, STAGE_EXECUTOR);
+    struct owner owning = owner(stage.scheduler, &door, "rfpf");
+    owning.keep_going = true;
+    struct owner seen = run_owner(&stage, owning);
+    assert_int_equal(seen.result, -EIO);
+    assert_int_equal(seen.failure.status, JOIN_OK);
+    assert_string_equal(seen.failure.panic, "");
+    stage_close(&stage);
+}
+
 /* ---- cancel from outside: the owner's task is cancelled while members run */
 
 static void cancelling_the_owner_ends_its_members_first(struct stage *stage)
@@ -469,6 +484,7 @@ int main(void)
         ON_EACH_STAGE_TESTS(the_first_error_cancels_the_rest),
         ON_EACH_STAGE_TESTS(a_panic_cancels_the_rest_and_is_reported),
         ON_EACH_STAGE_TESTS(keep_going_lets_the_others_finish),
+        cmocka_unit_test(the_failure_that_came_first_is_reported),
         ON_EACH_STAGE_TESTS(cancelling_the_owner_ends_its_members_first),
         cmocka_unit_test(a_stop_of_the_executor_ends_groups),
         cmocka_unit_test(a_cancelled_group_takes_no_more),

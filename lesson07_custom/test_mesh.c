@@ -136,6 +136,22 @@ static void a_lane_that_leaves_is_seen_to_end(void **state)
     close_world(self);
 }
 
+static void one_lane_that_left_is_not_all(void **state)
+{
+    (void)state;
+    struct world *self = &world;
+    for (unsigned left = 0; left < 3; left++) {
+        open_world(self);
+        struct mesh_recv recv = mesh_recv(self->mesh, 1, self->into, 4);
+        mesh_leave(self->mesh, left);
+        assert_int_equal(observer_poll(&self->observers, 0, &recv.future),
+                         POLL_PENDING);
+        future_cancel(&recv.future);
+        assert_int_equal(observer_poll(&self->observers, 0, &recv.future), POLL_READY);
+        close_world(self);
+    }
+}
+
 static void ask_for_no_lane(void *argument)
 {
     open_world(argument);
@@ -300,6 +316,7 @@ int main(void)
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
         cmocka_unit_test(lanes_take_turns),
         cmocka_unit_test(a_lane_that_leaves_is_seen_to_end),
+        cmocka_unit_test(one_lane_that_left_is_not_all),
         cmocka_unit_test(a_lane_that_is_not_there_dies),
         cmocka_unit_test(C13_mesh_every_lane_hears_every_lane),
     };
