@@ -296,6 +296,55 @@ static void a_thread_waits_for_a_thread(void **state)
     }
 }
 
+/* Sender and receiver meet within a few instructions, earlier and later by turns: the
+ * receiver's first poll is READY, or a wake comes. */
+struct meeting {
+    struct ends ends;
+    _Atomic long round; /* begun by the receiver */
+    _Atomic long sent;
+};
+
+static void spin_a_little(int times)
+{
+    for (volatile int i = 0; i < times;)
+        i = i + 1;
+}
+
+static void *send_each_round(void *argument)
+{
+    struct meeting *meeting = argument;
+    for (long round = 1; round <= 5000; round++) {
+        while (probe_read(&meeting->round) < round)
+            if (round % 64 == 0)
+                sched_yield();
+        spin_a_little((int)(round * 7 % 97));
+        oneshot_send(&meeting->ends.sender, meeting);
+        probe_count(&meeting->sent, 1);
+    }
+    return NULL;
+}
+
+static void W1_a_send_between_look_and_sleep_wakes(void **state)
+{
+    (void)state;
+    struct meeting meeting = { .round = 0 };
+    pthread_t thread = start_thread(send_each_round, &meeting);
+    for (long round = 1; round <= 5000; round++) {
+        struct waker_probe probe = { 0 };
+        assert_int_equal(
+            oneshot_create(&meeting.ends.sender, &meeting.ends.receiver, NULL), 0);
+        struct oneshot_receive receive = oneshot_receive(&meeting.ends.receiver);
+        probe_count(&meeting.round, 1);
+        spin_a_little((int)(round * 11 % 89));
+        while (probe_poll(&probe, &receive.future) == POLL_PENDING)
+            WAIT_UNTIL(probe_read(&probe.wakes) > 0);
+        WAIT_UNTIL(probe_read(&meeting.sent) == round);
+        oneshot_receiver_drop(&meeting.ends.receiver);
+        assert_int_equal(receive.result, 0);
+    }
+    pthread_join(thread, NULL);
+}
+
 /* Three operations at once: send, close, receive. The value is received, or refused, or
  * disposed of: exactly one of them. */
 static void W11_send_close_and_receive_at_once_lose_nothing(void **state)
@@ -391,6 +440,7 @@ int main(void)
         FUTURE_CONTRACT_HOLDS(a_receive),
         cmocka_unit_test(a_task_waits_for_a_task),
         cmocka_unit_test(a_thread_waits_for_a_thread),
+        cmocka_unit_test(W1_a_send_between_look_and_sleep_wakes),
         cmocka_unit_test(W11_send_close_and_receive_at_once_lose_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
