@@ -7,6 +7,7 @@
 #include "lesson05_reactor/chat.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
