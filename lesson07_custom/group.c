@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "common/list.h"
+#include "lesson07_custom/runtime.h"
 
 struct task_group {
     struct group_config config; /* immutable */
@@ -246,6 +247,14 @@ static void look_at(struct task_group *group, struct member *member)
         settle(group, member);
 }
 
+static int spawn(const struct group_config *config, struct future *future,
+                 struct task_handle *handle)
+{
+    if (!config->scheduler)
+        return runtime_spawn_here(future, handle);
+    return task_spawn(config->scheduler, future, config->spawn_flags, handle);
+}
+
 int group_spawn(struct task_group *group, struct future *future, group_result *result)
 {
     if (group->cancelled)
@@ -254,8 +263,7 @@ int group_spawn(struct task_group *group, struct future *future, group_result *r
     if (!member)
         return -ENOMEM;
     member->name = future->ops->name;
-    int err = task_spawn(group->config.scheduler, future, group->config.spawn_flags,
-                         &member->handle);
+    int err = spawn(&group->config, future, &member->handle);
     if (err < 0) {
         free(member);
         return err;

@@ -1,6 +1,6 @@
 /* group: tasks that begin together and end together.
  *
- *     int err = group_create(&self->group, &(struct group_config){ .scheduler = here });
+ *     int err = group_create(&self->group, &(struct group_config){ 0 });
  *     err = GROUP_SPAWN(self->group, fetch_result, fetch(self->urls[0]));
  *     ...
  *     AWAIT(self->all, group_join(self->group));     // READY when every member has ended
@@ -29,8 +29,9 @@
 #include "lesson02_wakers/join.h"
 
 struct group_config {
-    struct scheduler *scheduler; /* borrows: where the members run */
-    unsigned spawn_flags;        /* enum task_spawn_flags */
+    struct scheduler *scheduler; /* borrows: where the members run; NULL: on the lane of
+                                    whoever spawns (runtime_spawn_here) */
+    unsigned spawn_flags;        /* enum task_spawn_flags; for a scheduler */
     bool keep_going;             /* a failure does not cancel the others */
 };
 

@@ -368,6 +368,42 @@ static void two_threads_lose_nothing_and_keep_the_order(void **state)
     mailbox_finish(&box);
 }
 
+#define BOXES 3000
+
+static void *send_and_close(void *argument)
+{
+    struct mailbox *boxes = argument;
+    for (unsigned i = 0; i < BOXES; i++) {
+        CHECK(mailbox_try_send(&boxes[i], &i) == 0, "an empty mailbox is full");
+        mailbox_close_sender(&boxes[i]);
+    }
+    return NULL;
+}
+
+/* Between the receiver's look at the messages and its look at the flag there is room for
+ * a send and a close. */
+static void W11_mailbox_close_right_after_a_send_loses_nothing(void **state)
+{
+    (void)state;
+    struct mailbox *boxes = aligned_alloc(CACHE_LINE, BOXES * sizeof *boxes);
+    unsigned lost = 0, message;
+    assert_non_null(boxes);
+    for (unsigned i = 0; i < BOXES; i++)
+        assert_int_equal(mailbox_init(&boxes[i], 1, sizeof(unsigned), NULL), 0);
+    pthread_t sender = start_thread(send_and_close, boxes);
+    for (unsigned i = 0; i < BOXES; i++) {
+        int err;
+        while ((err = mailbox_try_recv(&boxes[i], &message)) == -EAGAIN)
+            ;
+        lost += err != 0 || message != i;
+    }
+    pthread_join(sender, NULL);
+    assert_int_equal(lost, 0);
+    for (unsigned i = 0; i < BOXES; i++)
+        mailbox_finish(&boxes[i]);
+    free(boxes);
+}
+
 /* ---- two executors, each asleep whenever it has nothing to do */
 
 #define ROUNDS 3000
@@ -481,6 +517,7 @@ int main(void)
         cmocka_unit_test(a_close_ends_every_waiting_send),
         cmocka_unit_test(a_finish_under_a_waiting_send_dies),
         cmocka_unit_test(two_threads_lose_nothing_and_keep_the_order),
+        cmocka_unit_test(W11_mailbox_close_right_after_a_send_loses_nothing),
         cmocka_unit_test(C13_mailbox_send_wakes_a_sleeping_core),
     };
     return cmocka_run_group_tests_name("mailbox", tests, NULL, NULL);
