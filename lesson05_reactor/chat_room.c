@@ -36,6 +36,9 @@ static void enqueue(struct chat_member *member, const char *text, unsigned size)
     waker_cell_wake(&member->has_output);
 }
 
+static unsigned format_line(char *line, unsigned room, const char *format, va_list args)
+    PRINTF_LIKE(3, 0);
+
 /* Formats into `line`; a text that does not fit is cut, but keeps its end of line. */
 static unsigned format_line(char *line, unsigned room, const char *format, va_list args)
 {
