@@ -17,6 +17,8 @@
 static const char *armed_call;
 static int armed_errno;
 static bool armed_always;
+static void (*armed_then)(void *argument);
+static void *armed_then_argument;
 static _Atomic bool armed;
 static _Atomic long countdown;
 static _Atomic long failures;
@@ -31,6 +33,10 @@ static bool fails(const char *call)
         atomic_fetch_sub_explicit(&countdown, 1, memory_order_relaxed) != 1)
         return false;
     atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
+    if (armed_then) {
+        fault_disarm();
+        armed_then(armed_then_argument);
+    }
     errno = armed_errno;
     return true;
 }
@@ -53,6 +59,12 @@ void fault_arm(const char *call, long nth, int err)
 void fault_arm_always(const char *call, int err)
 {
     arm(call, 0, err, true);
+}
+
+void fault_call_then(void (*then)(void *argument), void *argument)
+{
+    armed_then = then;
+    armed_then_argument = argument;
 }
 
 void fault_disarm(void)

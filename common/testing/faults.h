@@ -22,6 +22,10 @@ void fault_arm(const char *call, long nth, int err);
 /* Every call of `call` fails with `err`, until disarmed. */
 void fault_arm_always(const char *call, int err);
 
+/* Each failure calls `then(argument)` first, inside the failing call, with the faults
+ * disarmed: what happens "between EAGAIN and the next line". NULL: nothing, again. */
+void fault_call_then(void (*then)(void *argument), void *argument);
+
 void fault_disarm(void);
 
 /* How many calls were made to fail since the last arm. */
