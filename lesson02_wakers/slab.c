@@ -221,8 +221,10 @@ void *slab_alloc(struct slab *slab, size_t size)
         if (slot)
             atomic_fetch_add_explicit(&slab->live, 1, memory_order_relaxed);
     }
-    if (slot)
-        MEM_UNPOISON(slot, slot_bytes(block_of(slot)));
+    if (slot) { /* all but the life sign, which is 0 and stays so until it is set */
+        size_t from = sizeof slot->life;
+        MEM_UNPOISON((char *)slot + from, slot_bytes(block_of(slot)) - from);
+    }
     return slot;
 }
 

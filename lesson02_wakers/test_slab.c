@@ -191,11 +191,14 @@ static void each_runs_beside_other_threads(void **state)
         shuttle = (struct shuttle){ .slab = &slab, .size = round ? 9000 : 64 };
         pthread_t thread = start_thread(fill_all, &shuttle);
         unsigned seen = 0;
-        while (seen < MANY) {
-            seen = 0;
+        while (probe_read(&shuttle.filled) < MANY) {
             slab_each(&slab, count_slot, &seen);
+            testing_pause(); /* a mutex is not fair: let the other one have it */
         }
         pthread_join(thread, NULL);
+        seen = 0;
+        slab_each(&slab, count_slot, &seen);
+        assert_int_equal(seen, MANY);
         free_all(&shuttle);
     }
     slab_leave(before);
