@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lesson04_epoll/poller.h"
+
 #define UNIX_PREFIX "unix:"
 #define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
@@ -253,6 +255,17 @@ static enum io_type type_of_socket(int fd)
     return value == SOCK_STREAM ? IO_TYPE_STREAM : IO_TYPE_DATAGRAM;
 }
 
+/* A terminal has, /dev/null has not; epoll knows. */
+static bool has_readiness(int fd)
+{
+    struct poller poller;
+    if (poller_init(&poller) < 0)
+        return false;
+    int err = poller_add(&poller, fd, POLLER_READABLE, NULL);
+    poller_finish(&poller);
+    return err == 0;
+}
+
 static enum io_type type_of(int fd, const struct stat *about)
 {
     switch (about->st_mode & S_IFMT) {
@@ -261,7 +274,7 @@ static enum io_type type_of(int fd, const struct stat *about)
     case S_IFIFO:
         return IO_TYPE_STREAM;
     case S_IFCHR:
-        return isatty(fd) ? IO_TYPE_ANY : IO_TYPE_FILE;
+        return has_readiness(fd) ? IO_TYPE_ANY : IO_TYPE_FILE;
     default:
         return IO_TYPE_FILE;
     }
