@@ -404,6 +404,65 @@ static void W11_mailbox_close_right_after_a_send_loses_nothing(void **state)
     free(boxes);
 }
 
+/* One thread falls asleep on the mailbox while the other sends, over and over, each time
+ * from the same starting line. Either the receive sees the message, or the send sees the
+ * receive and wakes it. */
+#define MEETINGS 20000
+
+struct meeting {
+    struct mailbox box;
+    _Atomic unsigned begun; /* rounds, by the receiver */
+    _Atomic unsigned sent;  /* rounds, by the sender */
+};
+
+static void wait_for_round(_Atomic unsigned *counter, unsigned round)
+{
+    for (unsigned spins = 1;
+         atomic_load_explicit(counter, memory_order_acquire) < round; spins++)
+        if (spins % 1000 == 0)
+            testing_pause(); /* a machine with one core to spare */
+}
+
+static void *send_at_each_meeting(void *argument)
+{
+    struct meeting *meeting = argument;
+    for (unsigned round = 1; round <= MEETINGS; round++) {
+        wait_for_round(&meeting->begun, round);
+        CHECK(mailbox_try_send(&meeting->box, &round) == 0, "no room");
+        atomic_store_explicit(&meeting->sent, round, memory_order_release);
+    }
+    return NULL;
+}
+
+static void W1_mailbox_a_send_meets_a_receive_that_falls_asleep(void **state)
+{
+    (void)state;
+    static struct meeting meeting;
+    struct observers observers;
+    unsigned into, lost = 0, met = 0;
+    meeting = (struct meeting){ .begun = 0 };
+    observers_init(&observers);
+    assert_int_equal(mailbox_init(&meeting.box, 4, sizeof(unsigned), NULL), 0);
+    pthread_t sender = start_thread(send_at_each_meeting, &meeting);
+    for (unsigned round = 1; round <= MEETINGS; round++) {
+        struct mailbox_recv recv = mailbox_recv(&meeting.box, &into, 1);
+        unsigned long before = observer_wakes(&observers, 0);
+        atomic_store_explicit(&meeting.begun, round, memory_order_release);
+        bool asleep = observer_poll(&observers, 0, &recv.future) == POLL_PENDING;
+        wait_for_round(&meeting.sent, round);
+        met += asleep;
+        lost += asleep && observer_wakes(&observers, 0) == before;
+        if (asleep)
+            observer_poll(&observers, 0, &recv.future);
+    }
+    pthread_join(sender, NULL);
+    if (met == 0)
+        fprintf(stderr, "no receive ever fell asleep: nothing was tried\n");
+    assert_int_equal(lost, 0);
+    mailbox_finish(&meeting.box);
+    observers_check(&observers);
+}
+
 /* ---- two executors, each asleep whenever it has nothing to do */
 
 #define ROUNDS 3000
@@ -518,6 +577,7 @@ int main(void)
         cmocka_unit_test(a_finish_under_a_waiting_send_dies),
         cmocka_unit_test(two_threads_lose_nothing_and_keep_the_order),
         cmocka_unit_test(W11_mailbox_close_right_after_a_send_loses_nothing),
+        cmocka_unit_test(W1_mailbox_a_send_meets_a_receive_that_falls_asleep),
         cmocka_unit_test(C13_mailbox_send_wakes_a_sleeping_core),
     };
     return cmocka_run_group_tests_name("mailbox", tests, NULL, NULL);
