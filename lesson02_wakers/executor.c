@@ -282,8 +282,10 @@ static int run(struct executor *self, const struct task_handle *until,
     struct task_home *before = task_home_enter(self->home);
     self->deadline = deadline;
     task_runner_enter(&self->runner);
-    if (sigsetjmp(self->runner.trap, 0))
+    if (sigsetjmp(self->runner.trap, 0)) {
         task_runner_caught(&self->runner);
+        atomic_store_explicit(&self->polling, NULL, memory_order_relaxed);
+    }
     int result;
     do
         result = turn(self, until);

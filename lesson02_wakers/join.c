@@ -4,9 +4,10 @@
  * the waker lives in the joiner's own struct, and the task has one atomic pointer to
  * it:
  *
- *     NULL   --register (joiner)--> struct   the joiner may take it back: struct ->
- * NULL NULL   --complete-----------> GONE struct --complete-----------> GONE     the
- * waker belongs to the completer
+ *     NULL    --register (joiner)--> struct
+ *     struct  --take back (joiner)-> NULL
+ *     NULL    --complete-----------> GONE
+ *     struct  --complete-----------> GONE   the waker belongs to the completer
  *
  * Each step is one compare-exchange or exchange, so each has one winner. Invariant: the
  * completer reads the struct only between its exchange and the store of DONE, and the

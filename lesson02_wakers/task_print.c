@@ -16,10 +16,10 @@ const char *task_state_name(const struct task *task)
         return "running";
     if (word & TASK_PANICKED)
         return "panicked, cleaning up";
-    if (word & TASK_STALLED)
-        return "waiting, and nobody holds a waker for it";
     if (word & TASK_SCHEDULED)
         return "scheduled";
+    if (word & TASK_STALLED)
+        return "waiting, and nobody holds a waker for it";
     return word & TASK_CANCELLED ? "waiting, cancelled" : "waiting";
 }
 

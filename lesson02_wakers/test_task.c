@@ -435,6 +435,34 @@ static void a_spawn_without_memory_leaves_nothing(void **state)
     close_executor(&fresh);
 }
 
+/* What a dump says at each station. */
+static void name_stations(unsigned flags)
+{
+    struct event event = { 0 };
+    struct wait_for wait = wait_for(&event);
+    struct forgetful forgets = forgetful(false);
+    struct task_handle handle = spawned(flags, &wait.future);
+    struct task_handle stalled = spawned(flags, &forgets.future);
+    assert_string_equal(task_state_name(handle.task), "scheduled");
+    run_what_can_run(&executor);
+    assert_string_equal(task_state_name(handle.task), "waiting");
+    assert_string_equal(task_state_name(stalled.task),
+                        "waiting, and nobody holds a waker for it");
+    task_cancel(&stalled);
+    assert_string_equal(task_state_name(stalled.task), "scheduled");
+    event_set(&event);
+    assert_int_equal(executor_run(&executor), 0);
+    assert_string_equal(task_state_name(handle.task), "done");
+    task_detach(&handle);
+    task_detach(&stalled);
+}
+
+static void a_dump_names_every_station(void **state)
+{
+    (void)state;
+    for_both(name_stations);
+}
+
 static void the_header_is_small(void **state)
 {
     (void)state;
@@ -514,6 +542,7 @@ int main(void)
         cmocka_unit_test(spawning_a_finished_future_is_a_bug),
         TEST(frames_larger_than_a_slab_class),
         TEST(a_spawn_without_memory_leaves_nothing),
+        TEST(a_dump_names_every_station),
         TEST(the_header_is_small),
         TEST(W5_threads_wake_while_the_executor_is_torn_down),
         TEST(W2_a_thread_wakes_in_mid_poll),

@@ -3,9 +3,9 @@
  * A futex: one 32-bit word in user space that holds the token, and the kernel's queue
  * of sleepers behind it, entered only when there is really nothing to do.
  *
- *   EMPTY  --unpark (1)--> TOKEN   --park (2)----> EMPTY
- *   EMPTY  --park (3)----> PARKED  --unpark (4)--> TOKEN, and the kernel wakes the
- * thread PARKED --time-out (5)-> EMPTY
+ *   EMPTY  --unpark (1)----> TOKEN   --park (2)----> EMPTY
+ *   EMPTY  --park (3)------> PARKED  --unpark (4)--> TOKEN, and the kernel wakes it
+ *   PARKED --time-out (5)--> EMPTY
  *
  * Ownership: caller-owned memory. Threads: park from one thread at a time; unpark from
  * any thread and from a signal handler. */
