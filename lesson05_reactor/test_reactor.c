@@ -94,6 +94,77 @@ static void R2_an_edge_between_eagain_and_clear_is_not_lost(void **state)
     close_world(&w);
 }
 
+/* A waker that changes tenants while the batch is being handled, as another worker may. */
+struct mover {
+    struct driver_world *world;
+    struct io_source *leaves, *comes;
+    struct io_op op;
+    int peer;
+    char got;
+};
+
+static struct waker mover_clone(void *data);
+
+static void mover_wake(void *data)
+{
+    struct mover *self = data;
+    int fd = self->leaves->fd;
+    io_close_now(self->leaves);
+    self->comes = half_pair(&self->peer);
+    self->op = io_recv(self->comes, &self->got, 1);
+    enum poll_state state = poll_in(self->world, &self->op.future);
+    CHECK(self->comes == self->leaves && self->comes->fd == fd && state == POLL_PENDING,
+          "the same memory, the same number, and it waits");
+}
+
+static void mover_drop(void *data)
+{
+    (void)data;
+}
+
+static const struct waker_ops mover_ops = { mover_clone, mover_wake, mover_wake,
+                                            mover_drop };
+
+static struct waker mover_clone(void *data)
+{
+    return (struct waker){ &mover_ops, data };
+}
+
+static void R4_an_event_of_this_batch_for_an_earlier_tenant_is_dropped(void **state)
+{
+    (void)state;
+    struct driver_world w = { 0 };
+    int first_peer, second_peer;
+    char got, spare;
+    assert_true(open_world(&w, &alone));
+    struct io_source *first = half_pair(&first_peer);
+    struct mover mover = { .world = &w, .leaves = half_pair(&second_peer) };
+    struct io_op watched = io_recv(mover.leaves, &spare, 1);
+    start_pending(&w, &watched);
+    future_cancel(&watched.future); /* it stays registered */
+    assert_int_equal(drive_op(&w, &watched), -ECANCELED);
+    struct waker waker = mover_clone(&mover);
+    struct context context = { .waker = &waker, .budget = CONTEXT_BUDGET };
+    struct io_op op = io_recv(first, &got, 1);
+    assert_int_equal(future_poll(&op.future, &context), POLL_PENDING);
+    turn(&w);
+    write_raw(first_peer, "1", 1);
+    write_raw(second_peer, "2", 1); /* two events, one batch, in this order */
+    turn_for(&w, 0);
+    assert_non_null(mover.comes);
+    assert_false(source_of(mover.comes)->directions[READING].ready);
+    assert_non_null(source_of(mover.comes)->directions[READING].waits);
+    assert_int_equal(drive_op(&w, &op), 1);
+    write_raw(mover.peer, "3", 1);
+    assert_int_equal(drive_op(&w, &mover.op), 1);
+    close(first_peer);
+    close(second_peer);
+    close(mover.peer);
+    close_source_in(&w, first);
+    close_source_in(&w, mover.comes);
+    close_world(&w);
+}
+
 /* The extra EAGAIN that a short read saves, and the one that it may not save. */
 static void R12_a_short_read_saves_a_call_unless_the_peer_hung_up(void **state)
 {
@@ -404,6 +475,7 @@ int main(void)
         PARKER_CONTRACT(a_reactor),
         PARKER_CONTRACT(a_shared_reactor),
         cmocka_unit_test(R2_an_edge_between_eagain_and_clear_is_not_lost),
+        cmocka_unit_test(R4_an_event_of_this_batch_for_an_earlier_tenant_is_dropped),
         cmocka_unit_test(R12_a_short_read_saves_a_call_unless_the_peer_hung_up),
         cmocka_unit_test(only_eagain_drains_what_is_no_stream),
         cmocka_unit_test(R2_two_threads_lose_no_edge),
