@@ -10,10 +10,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/thread_local.h"
+
+static TLS_DEFINE(char, this_thread); /* only its address counts: one for each thread */
+
 struct mesh_lane {
     _Alignas(CACHE_LINE) struct bell arrived; /* any thread */
     /* the lane's thread only */
-    unsigned turn; /* where to look first */
+    unsigned turn;      /* where to look first */
+    const char *thread; /* borrows: its this_thread; NULL before its first receive */
 };
 
 struct mesh {
@@ -99,6 +104,19 @@ void mesh_leave(struct mesh *mesh, unsigned lane)
     }
 }
 
+/* Found late and by luck, but better than messages that are received twice. */
+static void check_thread(struct mesh_recv *self)
+{
+    struct mesh_lane *lane = &self->mesh->lane[self->lane];
+    if (!lane->thread)
+        lane->thread = &TLS(this_thread);
+    CHECK(
+        lane->thread == &TLS(this_thread),
+        "lane %u of a mesh receives on two threads: a lane is one thread (the workers "
+        "of a pool use a channel)",
+        self->lane);
+}
+
 /* One look through the column. */
 static int64_t look(struct mesh_recv *self)
 {
@@ -124,6 +142,7 @@ static enum poll_state recv_poll(struct future *future, struct context *context)
 {
     struct mesh_recv *self = container_of(future, struct mesh_recv, future);
     struct bell *arrived = &self->mesh->lane[self->lane].arrived;
+    check_thread(self);
     self->result = -ECANCELED;
     if (!self->cancelled) {
         self->result = look(self);

@@ -14,8 +14,8 @@
  *     from 1 [    ] [    ] [    ]
  *     from 2 [    ] [    ] [    ]     column: what a lane receives; one bell
  *
- * A lane is one thread: current-thread or thread-per-core mode. The workers of a
- * work-stealing pool use a channel (channel.h).
+ * A lane is one thread: current-thread or thread-per-core mode (a receive on another one
+ * is a CHECK failure). The workers of a work-stealing pool use a channel (channel.h).
  *
  * Ownership: heap; owns its mailboxes. Threads: each call names the lane whose thread it
  * is made on; create and destroy while no lane uses it. Errors: negative errno. */

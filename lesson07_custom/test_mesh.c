@@ -158,6 +158,29 @@ static void ask_for_no_lane(void *argument)
     mesh_try_send(((struct world *)argument)->mesh, 0, 3, &(int){ 0 });
 }
 
+static void *poll_receive(void *argument)
+{
+    struct context context = { NULL, CONTEXT_BUDGET };
+    future_poll(argument, &context);
+    return NULL;
+}
+
+static void receive_on_two_threads(void *argument)
+{
+    struct world *self = argument;
+    open_world(self);
+    struct mesh_recv recv = mesh_recv(self->mesh, 1, self->into, 4);
+    poll_receive(&recv.future);
+    pthread_t thread = start_thread(poll_receive, &recv.future);
+    pthread_join(thread, NULL);
+}
+
+static void a_lane_on_two_threads_dies(void **state)
+{
+    (void)state;
+    assert_dies(receive_on_two_threads, &world, "lane 1 of a mesh receives on two");
+}
+
 static void a_lane_that_is_not_there_dies(void **state)
 {
     (void)state;
@@ -318,6 +341,7 @@ int main(void)
         cmocka_unit_test(a_lane_that_leaves_is_seen_to_end),
         cmocka_unit_test(one_lane_that_left_is_not_all),
         cmocka_unit_test(a_lane_that_is_not_there_dies),
+        cmocka_unit_test(a_lane_on_two_threads_dies),
         cmocka_unit_test(C13_mesh_every_lane_hears_every_lane),
     };
     return cmocka_run_group_tests_name("mesh", tests, NULL, NULL);
