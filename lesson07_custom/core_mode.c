@@ -46,8 +46,9 @@ struct cores {
     bool go;        /* all may start; guarded by lock */
     unsigned quit;  /* threads through the phases of the stop; guarded by lock */
     _Atomic bool stop;
-    _Atomic unsigned quiet; /* lanes that were empty when they last looked */
-    uint64_t grace_ns;      /* written before stop */
+    _Atomic unsigned quiet;  /* lanes that were empty when they last looked */
+    uint64_t grace_ns;       /* written before stop */
+    struct held_group group; /* with a virtual clock only */
     unsigned count;
     struct core cores[];
 };
@@ -251,6 +252,9 @@ static int wait_for_cores(struct cores *cores, unsigned created, int err)
         pthread_cond_wait(&cores->changed, &cores->lock);
     for (unsigned i = 0; i < created && err == 0; i++)
         err = cores->cores[i].result;
+    held_group_init(&cores->group, cores->runtime->config.clock);
+    for (unsigned i = 0; i < created && err == 0; i++)
+        held_group_add(&cores->group, &cores->cores[i].lane.held);
     cores->go = err == 0;
     pthread_cond_broadcast(&cores->changed);
     pthread_mutex_unlock(&cores->lock);

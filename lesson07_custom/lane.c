@@ -41,6 +41,23 @@ static int init_dump(struct lane *lane)
     return -err;
 }
 
+/* The device's, with up to two layers around it. */
+static struct parker *choose_parker(struct lane *lane,
+                                    const struct runtime_config *config)
+{
+    struct parker *parker = lane->device.parker;
+    if (config->clock) {
+        held_parker_init(&lane->held, parker, lane->device.timers);
+        parker = &lane->held.parker;
+    }
+    if (config->spin_before_park_ns) {
+        spin_parker_init(&lane->spin, parker, &lane->executor.polls,
+                         config->spin_before_park_ns);
+        parker = &lane->spin.parker;
+    }
+    return parker;
+}
+
 int lane_init(struct lane *lane, struct runtime *runtime, unsigned index)
 {
     const struct runtime_config *config = &runtime->config;
@@ -53,11 +70,7 @@ int lane_init(struct lane *lane, struct runtime *runtime, unsigned index)
     err = device_init(&lane->device, config, runtime->uring, false);
     if (err < 0)
         goto fail_device;
-    spin_parker_init(&lane->spin, lane->device.parker, &lane->executor.polls,
-                     config->spin_before_park_ns);
-    err = executor_init(&lane->executor, config->spin_before_park_ns
-                                             ? &lane->spin.parker
-                                             : lane->device.parker);
+    err = executor_init(&lane->executor, choose_parker(lane, config));
     if (err < 0)
         goto fail_executor;
     lane->executor.on_call = answer_dump;
@@ -74,6 +87,8 @@ int lane_init(struct lane *lane, struct runtime *runtime, unsigned index)
     };
     return 0;
 fail_executor:
+    if (config->clock)
+        held_parker_finish(&lane->held);
     device_finish(&lane->device);
 fail_device:
     pthread_cond_destroy(&lane->answered);
@@ -120,6 +135,8 @@ void lane_close(struct lane *lane)
     lane->closed = true;
     pthread_cond_broadcast(&lane->answered);
     pthread_mutex_unlock(&lane->lock);
+    if (lane->place.runtime->config.clock)
+        held_parker_finish(&lane->held);
     device_finish(&lane->device);
 }
 

@@ -7,12 +7,14 @@
 #define LESSON07_LANE_H
 
 #include "lesson02_wakers/executor.h"
+#include "lesson07_custom/held_parker.h"
 #include "lesson07_custom/runtime_inside.h"
 #include "lesson07_custom/spin_parker.h"
 
 struct lane {
     struct executor executor;
     struct device device;
+    struct held_parker held; /* with a virtual clock only */
     struct spin_parker spin;
     struct place place;
     /* dump: guarded by lock */

@@ -127,7 +127,8 @@ int runtime_create(struct runtime **out, const struct runtime_config *config)
     if (!runtime)
         return -ENOMEM;
     fill_in(runtime, config);
-    struct blocking_config blocking = { .threads = config->blocking_threads };
+    struct blocking_config blocking = { .threads = config->blocking_threads,
+                                        .clock = config->clock };
     int err = choose_driver(runtime);
     if (err < 0)
         goto fail_driver;
@@ -189,6 +190,8 @@ void runtime_destroy(struct runtime *runtime)
         return;
     runtime->mode->destroy(runtime);
     blocking_destroy(runtime->blocking);
+    if (runtime->config.clock)
+        runtime->config.clock->jumper = NULL; /* it outlives us */
     restore_signals(runtime);
     free(runtime);
 }

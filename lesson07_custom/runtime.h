@@ -54,7 +54,8 @@ struct runtime_config {
     bool driver_required; /* io_uring refused: fail, do not fall back to epoll */
     int workers;          /* 0: what affinity and the cgroup's CPU quota allow */
     const char *name;     /* of threads, NAME-0 ...; borrowed; NULL: "worker" */
-    bool pin;             /* worker i on the i-th CPU that we may use */
+    bool pin; /* worker i on the i-th CPU that we may use; not for current, whose
+                 thread is yours */
     uint64_t spin_before_park_ns; /* current, core: look round this long first */
     unsigned ring_entries;        /* depth of each SQ; 0: 256 */
     bool sqpoll;                  /* a kernel thread submits; needs io_uring */
@@ -65,7 +66,8 @@ struct runtime_config {
     struct virtual_clock *clock; /* borrows; NULL: real time */
     bool dump_on_signal; /* SIGUSR1 prints every task; blocks the signal in the calling
                             thread, so create the runtime before other threads */
-    void (*on_thread_start)(unsigned worker, void *argument); /* on that thread */
+    /* On each worker's thread; not for current. */
+    void (*on_thread_start)(unsigned worker, void *argument);
     void (*on_thread_stop)(unsigned worker, void *argument);
     void *hook_argument; /* borrows */
 };
@@ -89,7 +91,8 @@ unsigned runtime_workers(const struct runtime *runtime);
 
 /* Spawns `root` on lane 0 and waits until it is DONE; the handle has its output. From a
  * thread that is no worker; for current, this thread is the worker meanwhile. 0, -ENOMEM,
- * -ESHUTDOWN, -EDEADLK (every task waits, and nobody could wake one: they are named). */
+ * -ESHUTDOWN, -EDEADLK (every task waits, and nobody could wake one: they are named; not
+ * found in core mode, where another lane always could). */
 int runtime_run(struct runtime *runtime, struct future *root,
                 struct task_handle *handle);
 

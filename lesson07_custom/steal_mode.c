@@ -62,6 +62,7 @@ static int start_pool(struct steal *steal)
         .no_stealing = config->no_stealing,
         .name = config->name,
         .parker = steal->device.parker,
+        .clock = config->clock,
         .hooks = { worker_start, worker_stop, steal },
     };
     return pool_create(&steal->pool, &wanted);

@@ -1,0 +1,144 @@
+/* held_parker: publish, let go, look.
+ *
+ * Problem: two lanes fall asleep at the same time; each must not let time jump past the
+ * other's deadline, and one of them must let it jump. Invariant: a lane that does not hold
+ * the clock has published its next deadline before it let go (release, acquire). So the
+ * last one to let go sees all of them: it parks with leave to jump if its own is the
+ * earliest; else it wakes the lane that has it, and parks for no longer than until then -
+ * lesson 5's timers never jump beyond a park's limit.
+ *
+ * A lane is given its hold by whoever unparks it, so that time cannot jump between the
+ * unpark and the waking up. */
+#include "lesson07_custom/held_parker.h"
+
+#include "common/check.h"
+#include "common/container.h"
+
+enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
+
+/* As virtual_clock_release, but wakes nobody: the caller looks itself. */
+static bool let_go(struct virtual_clock *clock)
+{
+    /* acq_rel: release pairs with the acquire of a later let_go and of nobody_holds in
+     * lesson 5, for our `next`; acquire with earlier ones, for theirs */
+    int64_t before = atomic_fetch_sub_explicit(&clock->holds, 1, memory_order_acq_rel);
+    CHECK(before > 0, "a virtual clock was released more often than held");
+    return before == 1;
+}
+
+static struct held_parker *earliest(const struct held_group *group)
+{
+    struct held_parker *found = group->first;
+    for (struct held_parker *at = found; at; at = at->member)
+        if (atomic_load_explicit(&at->next, memory_order_relaxed) <
+            atomic_load_explicit(&found->next, memory_order_relaxed))
+            found = at;
+    return found;
+}
+
+static void held_unpark(struct parker *parker)
+{
+    struct held_parker *self = container_of(parker, struct held_parker, parker);
+    /* A hold before the token: time stands still from here on. acq_rel: as in every
+     * parker, merged unparks all publish */
+    virtual_clock_hold(self->group->clock);
+    if (atomic_exchange_explicit(&self->token, TOKEN, memory_order_acq_rel) != PARKED)
+        virtual_clock_release(self->group->clock); /* it is awake: it holds itself */
+    parker_unpark(self->inner);
+}
+
+static int64_t at_most(const struct held_parker *self, int64_t timeout_ns,
+                       uint64_t deadline)
+{
+    uint64_t now = timers_now(self->timers);
+    uint64_t left = deadline > now ? deadline - now : 1;
+    if (left > INT64_MAX || (timeout_ns >= 0 && (uint64_t)timeout_ns < left))
+        return timeout_ns;
+    return (int64_t)left;
+}
+
+/* How long may we sleep, now that we have let go? */
+static int64_t whose_turn(struct held_parker *self, bool last, int64_t timeout_ns)
+{
+    struct held_parker *first = earliest(self->group);
+    if (first == self)
+        return timeout_ns;
+    uint64_t deadline = atomic_load_explicit(&first->next, memory_order_relaxed);
+    if (deadline >= atomic_load_explicit(&self->next, memory_order_relaxed))
+        return timeout_ns;
+    if (last)
+        held_unpark(&first->parker);
+    return at_most(self, timeout_ns, deadline);
+}
+
+static int held_park(struct parker *parker, int64_t timeout_ns)
+{
+    struct held_parker *self = container_of(parker, struct held_parker, parker);
+    struct virtual_clock *clock = self->group->clock;
+    unsigned seen = EMPTY;
+    if (timeout_ns == 0)
+        return parker_park(self->inner, 0);
+    atomic_store_explicit(&self->next, timer_wheel_next(&self->timers->wheel),
+                          memory_order_relaxed);
+    /* acquire: pairs with held_unpark */
+    if (!atomic_compare_exchange_strong_explicit(
+            &self->token, &seen, PARKED, memory_order_acquire, memory_order_acquire)) {
+        atomic_exchange_explicit(&self->token, EMPTY, memory_order_acquire);
+        return parker_park(self->inner, 0);
+    }
+    bool last = let_go(clock);
+    int err = parker_park(self->inner, whose_turn(self, last, timeout_ns));
+    /* acquire: pairs with held_unpark */
+    if (atomic_exchange_explicit(&self->token, EMPTY, memory_order_acquire) == PARKED)
+        virtual_clock_hold(clock);
+    return err;
+}
+
+static const struct parker_ops held_parker_ops = {
+    .name = "held",
+    .park = held_park,
+    .unpark = held_unpark,
+};
+
+void held_parker_init(struct held_parker *parker, struct parker *inner,
+                      struct timers *timers)
+{
+    *parker = (struct held_parker){ .parker = { &held_parker_ops },
+                                    .inner = inner,
+                                    .timers = timers,
+                                    .next = CLOCK_NEVER };
+    virtual_clock_hold(timers->clock);
+}
+
+void held_parker_finish(struct held_parker *parker)
+{
+    atomic_store_explicit(&parker->next, CLOCK_NEVER, memory_order_relaxed);
+    virtual_clock_release(parker->timers->clock);
+}
+
+/* ---- the group */
+
+static void jumper_unpark(struct parker *parker)
+{
+    struct held_group *self = container_of(parker, struct held_group, jumper);
+    struct held_parker *first = earliest(self);
+    if (first && atomic_load_explicit(&first->token, memory_order_relaxed) == PARKED)
+        held_unpark(&first->parker);
+}
+
+static const struct parker_ops jumper_ops = { .name = "jumper",
+                                              .unpark = jumper_unpark };
+
+void held_group_init(struct held_group *group, struct virtual_clock *clock)
+{
+    *group = (struct held_group){ .jumper = { &jumper_ops }, .clock = clock };
+    if (clock)
+        clock->jumper = &group->jumper;
+}
+
+void held_group_add(struct held_group *group, struct held_parker *parker)
+{
+    parker->group = group;
+    parker->member = group->first;
+    group->first = parker;
+}
