@@ -189,6 +189,10 @@ static inline void packets_keep_their_borders_and_their_sender(void **state)
 /* No descriptor is left: accept says so each time, and works again afterwards. */
 static inline void R5_accept_without_descriptors_is_an_error_not_a_spin(void **state)
 {
+#if defined(RUNNING_ON_VALGRIND)
+    if (RUNNING_ON_VALGRIND)
+        skip_because("valgrind keeps this limit itself, by closing what was accepted");
+#endif
     OPEN_WORLD(w, state);
     struct net_address address;
     struct rlimit before, none;
