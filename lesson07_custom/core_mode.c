@@ -6,73 +6,36 @@
  *
  * A lane's thread runs an anchor: a task that is READY when the runtime stops. While it
  * lives, the executor has something to wait for; when it ends, the thread goes through
- * the three phases of the stop, in step with the others:
- *
- *   phase 1   drain, run until empty, stay as long as another lane is busy: it may still
- *             send work here. Over when all lanes were empty, or at the limit.
- *   phase 2   refuse and cancel, at most RUNTIME_CANCEL_NS; then tell, and wait for all.
- *   close     now nobody is left who could wake or spawn here.
- *
- * Invariants: create waits until every thread is through lane_init, and undoes all if one
- * failed; a lane's device is gone only when no other lane runs a task. A lane that does
- * not come back from a poll cannot be waited for: the stop names it at its limit and
- * leaks all. */
+ * the phases of the stop (core_stop.c). Invariant: create waits until every thread has a
+ * lane with an anchor, and undoes all if one has not. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "lesson02_wakers/block_on.h"
-#include "lesson02_wakers/waker_cell.h"
-#include "lesson07_custom/lane.h"
-
-struct core {
-    struct lane lane;
-    pthread_t thread;
-    struct cores *cores; /* borrows */
-    unsigned index;
-    struct waker_cell anchor_waker;
-    int result;   /* of lane_init, then of lane_cancel; guarded by cores->lock */
-    bool created; /* thread exists and is not joined */
-    bool quit;    /* it is through the phases of the stop; guarded by cores->lock */
-};
-
-struct cores {
-    struct runtime *runtime; /* borrows */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    unsigned ready; /* threads past lane_init; guarded by lock */
-    bool failed;    /* one of them could not; guarded by lock */
-    bool go;        /* all may start; guarded by lock */
-    unsigned quit;  /* threads through the phases of the stop; guarded by lock */
-    _Atomic bool stop;
-    _Atomic unsigned quiet;  /* lanes that were empty when they last looked */
-    uint64_t grace_ns;       /* written before stop */
-    struct held_group group; /* with a virtual clock only */
-    unsigned count;
-    struct core cores[];
-};
+#include "lesson07_custom/core_inside.h"
 
 /* ---- the anchor */
 
 struct anchor {
     struct future future;
     struct core *core; /* borrows */
+    bool cancelled;    /* create failed */
 };
 
 static enum poll_state anchor_poll(struct future *future, struct context *context)
 {
-    struct core *core = container_of(future, struct anchor, future)->core;
+    struct anchor *self = container_of(future, struct anchor, future);
+    struct core *core = self->core;
     waker_cell_register(&core->anchor_waker, context);
     /* acquire: pairs with the release in core_stop; after the registration (W1) */
-    return atomic_load_explicit(&core->cores->stop, memory_order_acquire)
-               ? POLL_READY
-               : POLL_PENDING;
+    bool stop = atomic_load_explicit(&core->cores->stop, memory_order_acquire);
+    return stop || self->cancelled ? POLL_READY : POLL_PENDING;
 }
 
 static void anchor_cancel(struct future *future)
 {
-    (void)future; /* it ends with the stop, and with nothing else */
+    container_of(future, struct anchor, future)->cancelled = true;
 }
 
 static const struct future_ops anchor_ops = {
@@ -100,94 +63,73 @@ static bool report(struct core *core, int result)
     return go;
 }
 
-/* An empty lane looks this often whether the others are, too. */
-#define LOOK_ROUND_NS INT64_C(1000000)
-
-static bool all_quiet(struct cores *cores)
+static void run_core(struct core *core, const struct task_handle *anchor)
 {
-    return atomic_load_explicit(&cores->quiet, memory_order_relaxed) == cores->count;
-}
-
-/* Phase 1. A task that is sent here in the very moment in which all were empty is
- * cancelled in phase 2, as if it had come a moment later. */
-static void let_finish(struct core *core)
-{
-    struct cores *cores = core->cores;
     struct lane *lane = &core->lane;
-    uint64_t deadline = clock_after(clock_now(), cores->grace_ns);
-    lane_drain(lane);
-    for (;;) {
-        uint64_t now = clock_now();
-        int err = lane_run_for(lane, deadline > now ? deadline - now : 0);
-        atomic_fetch_add_explicit(&cores->quiet, 1, memory_order_relaxed);
-        while (err == 0 && !all_quiet(cores) && !lane_has_work(lane)) {
-            parker_park(lane->executor.parker, LOOK_ROUND_NS);
-            if (clock_now() >= deadline)
-                return;
-            err = lane_run_for(lane, 0); /* answers a dump */
-        }
-        if (err < 0 || !lane_has_work(lane))
-            return;
-        atomic_fetch_sub_explicit(&cores->quiet, 1, memory_order_relaxed);
-    }
-}
-
-/* Tells that this lane has ended, and waits until every other one has. */
-static void meet(struct core *core, int result)
-{
-    struct cores *cores = core->cores;
-    pthread_mutex_lock(&cores->lock);
-    core->result = result;
-    core->quit = true;
-    cores->quit++;
-    pthread_cond_broadcast(&cores->changed);
-    while (cores->quit < cores->count)
-        pthread_cond_wait(&cores->changed, &cores->lock);
-    pthread_mutex_unlock(&cores->lock);
-}
-
-static void run_core(struct core *core)
-{
-    struct cores *cores = core->cores;
-    struct lane *lane = &core->lane;
-    struct runtime *runtime = cores->runtime;
-    struct anchor anchor = { { &anchor_ops }, core };
-    struct task_handle handle = { 0 };
+    const struct runtime_config *config = &core->cores->runtime->config;
     place_enter(&lane->place);
-    if (runtime->config.on_thread_start)
-        runtime->config.on_thread_start(core->index, runtime->config.hook_argument);
-    int err = executor_block_on(&lane->executor, &anchor.future, &handle);
-    if (err < 0)
-        fprintf(stderr, "core %u ends early: %s\n", core->index, errname(err));
-    task_detach(&handle);
-    let_finish(core);
+    if (config->on_thread_start)
+        config->on_thread_start(core->index, config->hook_argument);
+    int err = executor_run_until(&lane->executor, anchor);
+    CHECK(err == 0, "core %u cannot go on: %s", core->index, errname(err));
+    core_let_finish(core);
     err = lane_cancel(lane);
-    meet(core, err);
+    core_meet(core, err);
     if (err == 0)
         lane_close(lane);
-    if (runtime->config.on_thread_stop)
-        runtime->config.on_thread_stop(core->index, runtime->config.hook_argument);
+    if (config->on_thread_stop)
+        config->on_thread_stop(core->index, config->hook_argument);
     place_leave(&lane->place);
+}
+
+/* The lane, with its anchor spawned. One core after the other: their timers meet at a
+ * virtual clock, and TSan does not see that liburing hands address ranges on. */
+static int init_core(struct core *core, struct task_handle *handle)
+{
+    struct lane *lane = &core->lane;
+    struct anchor anchor = { .future = { &anchor_ops }, .core = core };
+    pthread_mutex_lock(&core->cores->lock);
+    int err = lane_init(lane, core->cores->runtime, core->index);
+    if (err == 0) {
+        struct task_home *before = task_home_enter(lane->executor.home);
+        err =
+            task_spawn(&lane->executor.scheduler, &anchor.future, SPAWN_LOCAL, handle);
+        task_home_leave(lane->executor.home, before);
+        if (err < 0) {
+            lane_close(lane);
+            lane_finish(lane);
+        }
+    }
+    pthread_mutex_unlock(&core->cores->lock);
+    return err;
+}
+
+/* Another core failed. */
+static void undo_core(struct core *core, struct task_handle *handle)
+{
+    task_detach(handle);
+    pthread_mutex_lock(&core->cores->lock);
+    lane_close(&core->lane);
+    lane_finish(&core->lane);
+    pthread_mutex_unlock(&core->cores->lock);
 }
 
 static void *core_main(void *argument)
 {
     struct core *core = argument;
     struct runtime *runtime = core->cores->runtime;
+    struct task_handle anchor = { 0 };
     char name[16];
     snprintf(name, sizeof name, "%.10s-%u", runtime->config.name, core->index);
     pthread_setname_np(pthread_self(), name);
     if (runtime->config.pin && cpus_pin(core->index) < 0)
         fprintf(stderr, "%s: cannot be pinned to a CPU; it runs anywhere\n", name);
-    int err = lane_init(&core->lane, runtime, core->index);
-    if (!report(core, err)) {
-        if (err == 0) {
-            lane_close(&core->lane);
-            lane_finish(&core->lane);
-        }
-        return NULL;
-    }
-    run_core(core);
+    int err = init_core(core, &anchor);
+    if (report(core, err))
+        run_core(core, &anchor);
+    else if (err == 0)
+        undo_core(core, &anchor);
+    task_detach(&anchor);
     return NULL;
 }
 
@@ -300,34 +242,6 @@ static int core_run(struct runtime *runtime, struct future *root,
     return block_on(&join.future);
 }
 
-/* Waits until every lane is through its phases; -ETIMEDOUT: some are not. */
-static int wait_for_the_phases(struct cores *cores)
-{
-    uint64_t limit = clock_after(cores->grace_ns, RUNTIME_CANCEL_NS + NS_PER_S);
-    uint64_t deadline = clock_after(clock_now(), limit);
-    struct timespec until = { .tv_sec = (time_t)(deadline / NS_PER_S),
-                              .tv_nsec = (long)(deadline % NS_PER_S) };
-    int err = 0;
-    pthread_mutex_lock(&cores->lock);
-    while (cores->quit < cores->count && err == 0)
-        err = -pthread_cond_timedwait(&cores->changed, &cores->lock, &until);
-    err = cores->quit < cores->count ? -ETIMEDOUT : 0;
-    pthread_mutex_unlock(&cores->lock);
-    return err;
-}
-
-/* Those that do not even come back from a poll. */
-static void name_the_stuck(struct cores *cores)
-{
-    for (unsigned i = 0; i < cores->count; i++) {
-        pthread_mutex_lock(&cores->lock);
-        bool quit = cores->cores[i].quit;
-        pthread_mutex_unlock(&cores->lock);
-        if (!quit)
-            lane_dump(&cores->cores[i].lane, 100 * NS_PER_MS);
-    }
-}
-
 static int core_stop(struct runtime *runtime, uint64_t grace_ns)
 {
     struct cores *cores = runtime->mode_state;
@@ -336,9 +250,9 @@ static int core_stop(struct runtime *runtime, uint64_t grace_ns)
     atomic_store_explicit(&cores->stop, true, memory_order_release);
     for (unsigned i = 0; i < cores->count; i++)
         waker_cell_wake(&cores->cores[i].anchor_waker);
-    int err = wait_for_the_phases(cores);
+    int err = core_wait_for_phases(cores);
     if (err < 0) {
-        name_the_stuck(cores);
+        core_name_the_stuck(cores);
         return err;
     }
     join_all_threads(cores);

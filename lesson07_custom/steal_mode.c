@@ -15,7 +15,9 @@
 struct steal {
     struct runtime *runtime; /* borrows */
     struct device device;
-    struct pool *pool; /* owns */
+    struct pool *pool;      /* owns */
+    pthread_mutex_t asking; /* a dump and the end of the pool exclude each other */
+    bool over;              /* guarded by asking: no worker is left to be asked */
     struct place places[];
 };
 
@@ -75,7 +77,10 @@ static int steal_start(struct runtime *runtime)
     if (!steal)
         return -ENOMEM;
     steal->runtime = runtime;
-    int err = device_init(&steal->device, &runtime->config, runtime->uring, true);
+    int err = -pthread_mutex_init(&steal->asking, NULL);
+    if (err < 0)
+        goto fail_lock;
+    err = device_init(&steal->device, &runtime->config, runtime->uring, true);
     if (err < 0)
         goto fail_device;
     err = start_pool(steal);
@@ -86,6 +91,8 @@ static int steal_start(struct runtime *runtime)
 fail_pool:
     device_finish(&steal->device);
 fail_device:
+    pthread_mutex_destroy(&steal->asking);
+fail_lock:
     free(steal);
     return err;
 }
@@ -118,7 +125,11 @@ static int steal_stop(struct runtime *runtime, uint64_t grace_ns)
     struct steal *steal = runtime->mode_state;
     source_pool_drain(steal->device.sources);
     let_finish(steal->pool, grace_ns);
-    return pool_stop(steal->pool, (int64_t)RUNTIME_CANCEL_NS); /* phases 2 and 3 */
+    pthread_mutex_lock(&steal->asking);
+    int err = pool_stop(steal->pool, (int64_t)RUNTIME_CANCEL_NS); /* phases 2 and 3 */
+    steal->over = err == 0;
+    pthread_mutex_unlock(&steal->asking);
+    return err;
 }
 
 static void steal_destroy(struct runtime *runtime)
@@ -126,15 +137,18 @@ static void steal_destroy(struct runtime *runtime)
     struct steal *steal = runtime->mode_state;
     pool_destroy(steal->pool);
     device_finish(&steal->device);
+    pthread_mutex_destroy(&steal->asking);
     free(steal);
 }
 
 static void steal_dump(struct runtime *runtime)
 {
     struct steal *steal = runtime->mode_state;
-    if (pool_print_tasks(steal->pool, 100 * (int64_t)NS_PER_MS) < 0)
+    pthread_mutex_lock(&steal->asking);
+    if (!steal->over && pool_print_tasks(steal->pool, 100 * (int64_t)NS_PER_MS) < 0)
         fprintf(stderr, "stalled: no answer for 100 ms, so the tasks, which any worker "
                         "may hold, cannot be looked at\n");
+    pthread_mutex_unlock(&steal->asking);
 }
 
 static void steal_metrics(struct runtime *runtime, struct runtime_metrics *metrics)
