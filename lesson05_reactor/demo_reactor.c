@@ -66,7 +66,7 @@ static void one_wake(void)
     struct executor executor;
     struct io_stats stats = { 0 };
     struct task_handle task;
-    struct io_source *base;
+    struct io_source *base = NULL;
     int ends[2];
     must(reactor_init(&reactor, &(struct reactor_config){ 0 }) == 0, "a reactor");
     must(executor_init(&executor, &reactor.parker) == 0, "an executor");

@@ -145,8 +145,12 @@ static inline bool open_world(struct driver_world *world,
     world->clock = clock;
     world->subject = subject;
     world->fds = open_fds();
-    if (subject->open(world) < 0)
+    int err = subject->open(world);
+    if (err < 0) {
+        fprintf(stderr, "left out, for there is no %s driver here: errno %d\n",
+                subject->name, -err);
         return false;
+    }
     enter_world(world);
     return true;
 }

@@ -22,6 +22,7 @@ struct settings {
     const char *driver;  /* borrows: epoll, uring or auto */
     const char *address; /* borrows */
     unsigned port;
+    struct net_address listen; /* both of them */
 };
 
 /* Either driver, and what an executor needs of it. */
@@ -62,6 +63,15 @@ static bool parse_port(const char *text, unsigned *port)
     return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && value <= 65535;
 }
 
+static bool parse_address(struct settings *settings)
+{
+    char text[NET_TEXT_MAX];
+    bool v6 = strchr(settings->address, ':') != NULL;
+    snprintf(text, sizeof text, v6 ? "[%s]:%u" : "%s:%u", settings->address,
+             settings->port);
+    return net_parse(text, &settings->listen) == 0;
+}
+
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct settings *settings)
 {
@@ -88,6 +98,8 @@ static int parse(int argc, char **argv, struct settings *settings)
     }
     if (optind < argc)
         return wrong("what is ", argv[optind], "?");
+    if (!parse_address(settings))
+        return wrong("", settings->address, " is no numeric address");
     const char *d = settings->driver;
     if (strcmp(d, "epoll") != 0 && strcmp(d, "uring") != 0 && strcmp(d, "auto") != 0)
         return wrong("no driver is called ", d, "");
@@ -173,17 +185,12 @@ static void watch_signals(struct chat_room *room)
 static int open_listener(const struct settings *settings, struct io_source **listener)
 {
     struct net_listen_options options = { 0 };
-    struct net_address address;
     char text[NET_TEXT_MAX];
-    bool v6 = strchr(settings->address, ':') != NULL;
-    snprintf(text, sizeof text, v6 ? "[%s]:%u" : "%s:%u", settings->address,
-             settings->port);
-    if (net_parse(text, &address) < 0)
-        return wrong("", settings->address, " is no numeric address");
-    int fd = net_listen(&address, &options);
+    int fd = net_listen(&settings->listen, &options);
     int err = fd < 0 ? fd : io_attach(fd, IO_TYPE_LISTENER, listener);
     if (err == 0)
         return 0;
+    net_format(&settings->listen, text, sizeof text);
     fprintf(stderr, "chat: cannot listen on %s: %s\n", text, errtext(err));
     if (fd >= 0)
         close(fd);
@@ -216,7 +223,7 @@ int main(int argc, char **argv)
 {
     static struct chosen chosen;
     static struct chat_room room;
-    struct settings settings = { "auto", "127.0.0.1", 0 };
+    struct settings settings = { .driver = "auto", .address = "127.0.0.1" };
     int status = parse(argc, argv, &settings);
     if (status >= 0)
         return status;

@@ -26,6 +26,27 @@ enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
 #define REAP_BATCH 64
 #define BUSY_TURNS 4
 
+/* ---- forks */
+
+static _Atomic unsigned forks;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static int fork_watched; /* written under fork_once: 0 or negative errno */
+
+static void count_fork(void)
+{
+    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+}
+
+static void watch_forks(void)
+{
+    fork_watched = -pthread_atfork(NULL, NULL, count_fork);
+}
+
+bool ring_driver_is_ours(const struct ring_driver *self)
+{
+    return self->forks == atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
 /* ---- the two sides */
 
 void ring_driver_sq_begin(struct ring_driver *self)
@@ -161,6 +182,8 @@ static bool may_skip(struct ring_driver *self)
 static int ring_driver_park(struct parker *parker, int64_t timeout_ns)
 {
     struct ring_driver *self = container_of(parker, struct ring_driver, parker);
+    if (!ring_driver_is_ours(self))
+        return -ESTALE;
     if (timeout_ns == 0 && may_skip(self)) {
         timers_fire(&self->timers);
         return 0;
@@ -234,6 +257,10 @@ int ring_driver_init(struct ring_driver *driver,
         .parker = { &ring_driver_parker_ops },
         .shared = config->shared,
     };
+    pthread_once(&fork_once, watch_forks);
+    if (fork_watched < 0)
+        return fork_watched;
+    driver->forks = atomic_load_explicit(&forks, memory_order_relaxed);
     io_survive_sigpipe();
     size_t lent_size = config->lent_size ? config->lent_size : DEFAULT_LENT_SIZE;
     int err =

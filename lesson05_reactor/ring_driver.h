@@ -14,7 +14,9 @@
  *
  * Ownership: owns ring, sources, timers, buffers. Threads: not shared: init, park, polls
  * and finish on one thread. Shared: polls and unpark from any thread that outlives its
- * operations (RULES C16), park from one at a time. */
+ * operations (RULES C16), park from one at a time. After fork the child shares the ring's
+ * memory with its parent and may not touch it: park and operations are -ESTALE (R11), and
+ * the driver is not to be finished there. */
 #ifndef LESSON05_RING_DRIVER_H
 #define LESSON05_RING_DRIVER_H
 
@@ -45,7 +47,8 @@ struct ring_driver {
     struct parker parker;
     struct timers timers;
     bool shared;
-    bool group_works;       /* the kernel has buffer rings, and we are not shared */
+    unsigned forks;   /* immutable: how many forks deep the process was that made it */
+    bool group_works; /* the kernel has buffer rings, and we are not shared */
     bool multishot_refused; /* but no multishot receives */
     /* any thread, atomic */
     _Atomic unsigned token; /* as thread_parker: EMPTY, TOKEN, PARKED */
@@ -55,7 +58,7 @@ struct ring_driver {
     struct notifier notifier;
     /* whoever parks */
     bool kick_armed;
-    unsigned skipped; /* turns without an enter, in a row */
+    unsigned skipped;    /* turns without an enter, in a row */
     struct ring_op kick; /* the watch on the notifier */
     /* guarded by sq_lock when shared */
     pthread_mutex_t sq_lock;

@@ -52,10 +52,16 @@ static int ring_driver_detach(struct io_driver *driver, struct io_source *base)
 }
 
 /* Close is an operation of its own: the multishot receive first, then the descriptor. */
-static enum poll_state start_close(struct ring_driver *self, struct io_op *op)
+static enum poll_state start_close(struct ring_driver *self, struct io_op *op,
+                                   struct context *context)
 {
     struct ring_source *source = ring_source_of(op->source);
     check_idle(source);
+    if (!ring_driver_is_ours(self)) {
+        op->result = -ESTALE;
+        return POLL_READY;
+    }
+    completion_arm(&op->completion, context);
     op->length = (uint32_t)op->source->fd;
     op->source = NULL;
     if (!ring_lent_stop(self, source)) {
@@ -74,9 +80,11 @@ static enum poll_state ring_driver_start(struct io_driver *driver, struct io_op 
                                          struct context *context)
 {
     struct ring_driver *self = ring_driver_of(driver);
-    if (op->kind == IO_CLOSE) {
-        completion_arm(&op->completion, context);
-        return start_close(self, op);
+    if (op->kind == IO_CLOSE)
+        return start_close(self, op, context);
+    if (!ring_driver_is_ours(self)) {
+        op->result = -ESTALE;
+        return POLL_READY;
     }
     if (!ring_op_enter(op)) {
         op->result = -EBUSY;

@@ -56,6 +56,9 @@ bool ring_op_writes(const struct io_op *op);
 bool ring_op_enter(struct io_op *op);
 void ring_op_leave(struct io_op *op);
 
+/* False in the child of a fork, whose ring is its parent's. */
+bool ring_driver_is_ours(const struct ring_driver *driver);
+
 /* Brackets around everything on the SQ side. end also submits when the thread that would
  * do so is asleep. */
 void ring_driver_sq_begin(struct ring_driver *driver);

@@ -20,8 +20,7 @@ struct leaf_world {
 static void open_leaf(struct leaf_world *self)
 {
     memset(&self->world, 0, sizeof self->world);
-    if (!open_world(&self->world, &self->driver))
-        skip_because("%s", testing_probe()->sentence);
+    assert_true(open_world(&self->world, &self->driver));
     self->wakes = (struct wake_count){ 0 };
     self->second = wake_count_clone(&self->wakes);
     self->peer = -1;
@@ -44,15 +43,12 @@ static void open_listener(void *world)
 static void close_leaf(void *world)
 {
     struct leaf_world *self = world;
-    if (!self->world.driver)
-        return; /* skipped */
     waker_drop(&self->second);
     assert_int_equal(self->wakes.references, 0);
     close_source_in(&self->world, self->source);
     if (self->peer >= 0)
         close(self->peer);
     close_world(&self->world);
-    self->world.driver = NULL;
 }
 
 static char received[4];
@@ -237,9 +233,27 @@ static void sources_are_recycled_with_a_new_generation(void **state)
     source_pool_finish(&pool);
 }
 
+static void skipped_without_ring(void **state)
+{
+    (void)state;
+    skip_because("%s", testing_probe()->sentence);
+}
+
+/* A test cannot be skipped from its setup, where the driver is made. */
+static void skip_without_ring(struct CMUnitTest *test)
+{
+    const struct future_subject *subject = test->initial_state;
+    const struct leaf_world *leaf = subject ? subject->world : NULL;
+    if (!leaf || leaf->driver.open != open_ring_driver || !testing_probe()->err)
+        return;
+    test->test_func = skipped_without_ring;
+    test->setup_func = NULL;
+    test->teardown_func = NULL;
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    struct CMUnitTest tests[] = {
         FUTURE_CONTRACT(recv_on_epoll),
         FUTURE_CONTRACT_WAKES(recv_on_epoll),
         FUTURE_CONTRACT(recv_on_ring),
@@ -260,5 +274,7 @@ int main(void)
         cmocka_unit_test(a_lent_pool_keeps_a_few_and_counts_all),
         cmocka_unit_test(sources_are_recycled_with_a_new_generation),
     };
+    for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
+        skip_without_ring(&tests[i]);
     return cmocka_run_group_tests_name("io", tests, NULL, NULL);
 }

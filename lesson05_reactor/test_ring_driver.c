@@ -354,6 +354,41 @@ static void a_kernel_without_multishot_receives_plainly(void **state)
     close_world(&w);
 }
 
+static void use_in_a_child(void *argument)
+{
+    struct driver_world *w = argument;
+    int peer;
+    char got;
+    if (parker_park(w->parker, 0) != -ESTALE)
+        _exit(1);
+    struct io_source *source = half_pair(&peer);
+    struct io_op op = io_recv(source, &got, 1);
+    if (poll_in(w, &op.future) != POLL_READY || op.result != -ESTALE)
+        _exit(2);
+}
+
+static void R11_the_child_of_a_fork_fails_cleanly(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct driver_subject *subjects[] = { &alone, &shared };
+    for (unsigned s = 0; s < 2; s++) {
+        struct driver_world w = { 0 };
+        int peer;
+        char got;
+        assert_true(open_world(&w, subjects[s]));
+        struct io_source *source = half_pair(&peer);
+        struct io_op op = io_recv(source, &got, 1);
+        start_pending(&w, &op);
+        assert_int_equal(run_in_child(use_in_a_child, &w, NULL, 0), 0);
+        write_raw(peer, "x", 1); /* and the parent has not noticed */
+        assert_int_equal(drive_op(&w, &op), 1);
+        close(peer);
+        close_source_in(&w, source);
+        close_world(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +398,7 @@ int main(void)
         cmocka_unit_test(C7_a_submit_that_failed_is_not_slept_on),
         cmocka_unit_test(C15_cancels_meet_completions_on_two_threads),
         cmocka_unit_test(C13_a_wake_from_another_thread_kicks_a_sleeping_ring),
+        cmocka_unit_test(R11_the_child_of_a_fork_fails_cleanly),
         cmocka_unit_test(C14_a_refusal_is_an_error_and_leaves_nothing),
         cmocka_unit_test(init_leaves_nothing_behind_when_a_call_fails),
         cmocka_unit_test(a_driver_without_buffer_group_lends_all_the_same),
