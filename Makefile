@@ -219,7 +219,9 @@ format:
 # Small helpers of the tools themselves: $(BUILD)/tools/without_uring EPERM make lesson3
 $(BUILD)/tools/%: tools/%.c
 	@$(NO_COMPILER) mkdir -p $(@D)
-	@$(CC) -std=c17 -D_GNU_SOURCE -O1 $(WARN) $(if $(WERROR),-Werror) -o $@ $< -luring
+	@$(CC) -std=c17 -D_GNU_SOURCE -O1 -I. $(WARN) $(if $(WERROR),-Werror) -o $@ \
+		$(filter %.c,$^) -luring
+$(BUILD)/tools/without_uring: common/testing/forbid.c common/testing/forbid.h
 
 FOR ?= 60
 soak:

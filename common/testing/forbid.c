@@ -36,3 +36,8 @@ int forbid_io_uring_enter(int err)
 {
     return forbid(SYS_io_uring_enter, err);
 }
+
+int forbid_io_uring_register(int err)
+{
+    return forbid(SYS_io_uring_register, err);
+}

@@ -2,7 +2,8 @@
  *
  * Puts a seccomp filter on the calling thread and every child and thread that it makes
  * from now on; it cannot be taken off again. So call it in a forked child
- * (run_in_child) or just before exec, never in the test process itself.
+ * (run_in_child) or just before exec (tools/without_uring.c), never in the test process
+ * itself.
  *
  * Threads: the calling one. Errors: negative errno (-EINVAL: a kernel without seccomp).
  */
@@ -13,7 +14,9 @@
  */
 int forbid_io_uring(int err);
 
-/* A stranger filter: a ring can be made, but io_uring_enter fails with `err`. */
+/* Stranger filters: a ring can be made, but io_uring_enter, or io_uring_register, fails
+ * with `err`. */
 int forbid_io_uring_enter(int err);
+int forbid_io_uring_register(int err);
 
 #endif
