@@ -27,8 +27,7 @@ struct server {
 
 struct start {
     const char *driver;
-    int descriptors; /* its limit; 0: as it is */
-    bool forbidden;  /* io_uring is refused with EPERM */
+    bool forbidden; /* io_uring is refused with EPERM */
 };
 
 static const char *program(void)
@@ -56,11 +55,6 @@ static void become_chat(const struct start *start, int out)
     char *arguments[] = { name, option, driver, NULL };
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
-    if (start->descriptors) {
-        struct rlimit limit = { (rlim_t)start->descriptors,
-                                (rlim_t)start->descriptors };
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
     if (start->forbidden)
         forbid_io_uring(EPERM);
     execv(program(), arguments);
@@ -362,10 +356,9 @@ static uint64_t cpu_ticks(pid_t pid)
 static void R5_a_full_house_waits(void **state)
 {
     struct server server;
-    struct start start = { .driver = *state, .descriptors = 16 };
-    if (strcmp(start.driver, "uring") == 0)
-        needs_io_uring();
-    start_server(&server, &start);
+    struct rlimit few = { 16, 16 };
+    begin(&server, state);
+    assert_int_equal(prlimit(server.pid, RLIMIT_NOFILE, &few, NULL), 0);
     struct person *people[20];
     for (unsigned i = 0; i < ARRAY_SIZE(people); i++)
         people[i] = come(&server);
