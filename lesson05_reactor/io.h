@@ -102,8 +102,8 @@ struct io_op {
         struct ring_op ring;    /* ring driver */
         struct offload_job job; /* epoll driver, for what epoll cannot do */
     } via;
-    _Atomic uint8_t
-        cancel;         /* ring driver: who knows of the cancel, and whether it ended */
+    /* ring driver: was it asked to stop, is it over; any thread */
+    _Atomic uint8_t cancel;
     bool cancel_waits;  /* ring driver, under its SQ lock: not passed on yet */
     struct io_op *next; /* borrows; the driver's queues */
 };

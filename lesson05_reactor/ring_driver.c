@@ -42,6 +42,13 @@ static void watch_forks(void)
     fork_watched = -pthread_atfork(NULL, NULL, count_fork);
 }
 
+static int note_forks(struct ring_driver *self)
+{
+    pthread_once(&fork_once, watch_forks);
+    self->forks = atomic_load_explicit(&forks, memory_order_relaxed);
+    return fork_watched;
+}
+
 bool ring_driver_is_ours(const struct ring_driver *self)
 {
     return self->forks == atomic_load_explicit(&forks, memory_order_relaxed);
@@ -257,14 +264,12 @@ int ring_driver_init(struct ring_driver *driver,
         .parker = { &ring_driver_parker_ops },
         .shared = config->shared,
     };
-    pthread_once(&fork_once, watch_forks);
-    if (fork_watched < 0)
-        return fork_watched;
-    driver->forks = atomic_load_explicit(&forks, memory_order_relaxed);
     io_survive_sigpipe();
     size_t lent_size = config->lent_size ? config->lent_size : DEFAULT_LENT_SIZE;
-    int err =
-        timers_init(&driver->timers, config->shared, config->clock, &driver->parker);
+    int err = note_forks(driver);
+    if (err == 0)
+        err = timers_init(&driver->timers, config->shared, config->clock,
+                          &driver->parker);
     if (err < 0)
         return err;
     err = source_pool_init(&driver->sources, sizeof(struct ring_source));

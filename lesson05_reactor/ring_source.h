@@ -15,9 +15,8 @@ struct lent_segment {
 
 struct ring_source {
     struct io_source base;
-    _Atomic uint32_t
-        in_flight; /* READER_BUSY, WRITER_BUSY, and a count for files; 0 when
-                                   the source is closed (CHECK) */
+    /* READER_BUSY, WRITER_BUSY, and a count for files; 0 when it is closed (CHECK) */
+    _Atomic uint32_t in_flight;
     /* not shared only: the multishot receive behind recv_lent */
     struct ring_op multishot;
     bool armed;             /* it is in flight */

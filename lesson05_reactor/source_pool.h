@@ -18,8 +18,8 @@
 struct source_block;
 
 struct source_pool {
-    size_t
-        slot_size; /* immutable: of the driver's struct, which starts with io_source */
+    /* immutable: of the driver's struct, which starts with io_source */
+    size_t slot_size;
     /* guarded by lock */
     pthread_mutex_t lock;
     struct io_source *vacant;    /* owns; linked through the driver field */
