@@ -1,7 +1,8 @@
 /* demo_iouring: what a ring changes, counted.
  *
  * The numbers of system calls are counted where this lesson makes them: each read, each
- * write, each io_uring_enter. `strace -c -f` on this program shows the same. */
+ * write, each io_uring_enter. `strace -c -f` on this program shows them too, among those
+ * of the probe and the set-up. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -5,7 +5,8 @@
  * EPERM look at the sysctl; if it allows io_uring, somebody else forbade it. Invariant:
  * a probe leaves nothing behind - no descriptor, no thread, no operation in flight.
  *
- * liburing is used directly here, not the course's ring: that one asks us. */
+ * liburing is used directly here, not the course's ring: which of its flags this kernel
+ * has is the question. */
 #include "lesson03_iouring/probe.h"
 
 #include <errno.h>
