@@ -271,7 +271,7 @@ int ring_driver_init(struct ring_driver *driver,
         err = timers_init(&driver->timers, config->shared, config->clock,
                           &driver->parker);
     if (err < 0)
-        return err;
+        goto fail_timers;
     err = source_pool_init(&driver->sources, sizeof(struct ring_source));
     if (err < 0)
         goto fail_sources;
@@ -306,6 +306,7 @@ fail_lent:
     source_pool_finish(&driver->sources);
 fail_sources:
     timers_finish(&driver->timers);
+fail_timers:
     driver->driver.ops = NULL;
     return err;
 }

@@ -41,21 +41,35 @@ bool ring_op_enter(struct io_op *op)
 {
     if (!op->source)
         return true;
-    /* relaxed: only "is it zero" and "is it mine" are asked, nothing is published */
     _Atomic uint32_t *in_flight = &ring_source_of(op->source)->in_flight;
     uint32_t share = share_of(op);
-    if (share == ONE_MORE) {
-        atomic_fetch_add_explicit(in_flight, share, memory_order_relaxed);
-        return true;
+    uint32_t before;
+    /* relaxed: only "is it zero" and "is it mine" are asked, nothing is published. A ring
+     * of one thread needs no read-modify-write. */
+    if (!ring_driver_of(op->driver)->shared) {
+        before = atomic_load_explicit(in_flight, memory_order_relaxed);
+        uint32_t after = share == ONE_MORE ? before + share : before | share;
+        atomic_store_explicit(in_flight, after, memory_order_relaxed);
+    } else if (share == ONE_MORE) {
+        before = atomic_fetch_add_explicit(in_flight, share, memory_order_relaxed);
+    } else {
+        before = atomic_fetch_or_explicit(in_flight, share, memory_order_relaxed);
     }
-    return !(atomic_fetch_or_explicit(in_flight, share, memory_order_relaxed) & share);
+    return share == ONE_MORE || !(before & share);
 }
 
 void ring_op_leave(struct io_op *op)
 {
-    if (op->source)
-        atomic_fetch_sub_explicit(&ring_source_of(op->source)->in_flight, share_of(op),
-                                  memory_order_relaxed);
+    if (!op->source)
+        return;
+    _Atomic uint32_t *in_flight = &ring_source_of(op->source)->in_flight;
+    uint32_t share = share_of(op);
+    if (ring_driver_of(op->driver)->shared) {
+        atomic_fetch_sub_explicit(in_flight, share, memory_order_relaxed);
+        return;
+    }
+    uint32_t before = atomic_load_explicit(in_flight, memory_order_relaxed);
+    atomic_store_explicit(in_flight, before - share, memory_order_relaxed);
 }
 
 /* What goes to the kernel for reads and writes: the part that is still to be moved. */
@@ -182,10 +196,14 @@ static bool asked_to_stop(struct io_op *op)
  * room on the ring, which has become pointless. */
 static void no_more_cancel(struct ring_driver *self, struct io_op *op)
 {
-    /* acq_rel: pairs with the swap in ring_driver_cancel. Either it sees OVER, or we see
-     * ASKED and wait for its brackets to close. */
-    if (atomic_exchange_explicit(&op->cancel, CANCEL_OVER, memory_order_acq_rel) !=
-        CANCEL_ASKED)
+    uint8_t before = atomic_load_explicit(&op->cancel, memory_order_relaxed);
+    if (!self->shared) /* the canceller is this thread */
+        atomic_store_explicit(&op->cancel, CANCEL_OVER, memory_order_relaxed);
+    else /* acq_rel: pairs with the swap in ring_driver_cancel. Either it sees OVER, or we
+            see ASKED and wait for its brackets to close. */
+        before =
+            atomic_exchange_explicit(&op->cancel, CANCEL_OVER, memory_order_acq_rel);
+    if (before != CANCEL_ASKED)
         return;
     ring_driver_sq_begin(self);
     if (op->cancel_waits)
