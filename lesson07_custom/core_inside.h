@@ -5,15 +5,18 @@
 #include "lesson02_wakers/waker_cell.h"
 #include "lesson07_custom/lane.h"
 
+enum { CORE_QUIET = 1 };
+
 struct core {
     struct lane lane;
     pthread_t thread;
     struct cores *cores; /* borrows */
     unsigned index;
     struct waker_cell anchor_waker;
-    int result;   /* of lane_init, then of lane_cancel; guarded by cores->lock */
-    bool created; /* thread exists and is not joined */
-    bool quit;    /* it is through the phases of the stop; guarded by cores->lock */
+    int result; /* of lane_init, then of lane_cancel; guarded by cores->lock */
+    _Atomic unsigned state; /* CORE_QUIET, and a count of disturbances above it */
+    bool created;           /* thread exists and is not joined */
+    bool quit; /* it is through the phases of the stop; guarded by cores->lock */
 };
 
 struct cores {
@@ -36,6 +39,9 @@ struct cores {
  * lane has ended so, and waits until every other one has. */
 void core_let_finish(struct core *core);
 void core_meet(struct core *core, int result);
+
+/* A task was spawned on this core by a task of another: it may not count as quiet. */
+void core_disturb(struct core *core);
 
 /* On the thread that stops. wait: until every lane is through its phases; -ETIMEDOUT: some
  * are not. name: prints those, which do not even come back from a poll. */

@@ -232,6 +232,12 @@ static struct scheduler *core_lane(struct runtime *runtime, unsigned index)
     return &cores->cores[index].lane.executor.scheduler;
 }
 
+static void core_spawned(struct runtime *runtime, unsigned index)
+{
+    struct cores *cores = runtime->mode_state;
+    core_disturb(&cores->cores[index]);
+}
+
 static int core_run(struct runtime *runtime, struct future *root,
                     struct task_handle *handle)
 {
@@ -288,6 +294,7 @@ const struct mode_ops core_mode_ops = {
     .start = core_start,
     .run = core_run,
     .lane = core_lane,
+    .spawned = core_spawned,
     .stop = core_stop,
     .destroy = core_destroy,
     .dump = core_dump,

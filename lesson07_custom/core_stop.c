@@ -23,33 +23,55 @@ static bool all_quiet(struct cores *cores)
     return atomic_load_explicit(&cores->quiet, memory_order_relaxed) == cores->count;
 }
 
-/* Phase 1. A task that is sent here in the very moment in which all were empty is
- * cancelled in phase 2, as if it had come a moment later. */
+/* This lane is empty. No effect if a task was spawned here meanwhile: the state that we
+ * saw before the look has changed then. */
+static void fall_quiet(struct core *core)
+{
+    /* acquire: pairs with the release in core_disturb: whoever disturbed us has spawned */
+    unsigned seen = atomic_load_explicit(&core->state, memory_order_acquire);
+    if ((seen & CORE_QUIET) || lane_has_work(&core->lane))
+        return;
+    if (atomic_compare_exchange_strong_explicit(&core->state, &seen, seen | CORE_QUIET,
+                                                memory_order_relaxed,
+                                                memory_order_relaxed))
+        atomic_fetch_add_explicit(&core->cores->quiet, 1, memory_order_relaxed);
+}
+
+void core_disturb(struct core *core)
+{
+    unsigned seen = atomic_load_explicit(&core->state, memory_order_relaxed);
+    /* release: pairs with the acquire in fall_quiet */
+    while (!atomic_compare_exchange_weak_explicit(
+        &core->state, &seen, (seen | CORE_QUIET) + 1, memory_order_release,
+        memory_order_relaxed))
+        ;
+    if (seen & CORE_QUIET)
+        atomic_fetch_sub_explicit(&core->cores->quiet, 1, memory_order_relaxed);
+}
+
+/* Phase 1. A lane that spawns on another disturbs it before it can fall quiet itself, so
+ * "all are quiet" is never seen while work is on its way. */
 void core_let_finish(struct core *core)
 {
     struct cores *cores = core->cores;
     struct lane *lane = &core->lane;
     uint64_t deadline = clock_after(clock_now(), cores->grace_ns);
     lane_drain(lane);
-    for (;;) {
+    while (!all_quiet(cores)) {
         uint64_t now = clock_now();
         int err = lane_run_for(lane, deadline > now ? deadline - now : 0);
-        atomic_fetch_add_explicit(&cores->quiet, 1, memory_order_relaxed);
-        while (err == 0 && !all_quiet(cores) && !lane_has_work(lane)) {
-            parker_park(lane->executor.parker, LOOK_ROUND_NS);
-            if (clock_now() >= deadline)
-                return;
-            err = lane_run_for(lane, 0); /* answers a dump */
-        }
-        if (err < 0 || !lane_has_work(lane))
+        if (err < 0 || now >= deadline) /* -EDEADLK: nobody can wake what is left */
             return;
-        atomic_fetch_sub_explicit(&cores->quiet, 1, memory_order_relaxed);
+        fall_quiet(core);
+        if (!all_quiet(cores) && !lane_has_work(lane))
+            parker_park(lane->executor.parker, LOOK_ROUND_NS);
     }
 }
 
 void core_meet(struct core *core, int result)
 {
     struct cores *cores = core->cores;
+    fall_quiet(core); /* if it was not: its tasks needed the cancel */
     pthread_mutex_lock(&cores->lock);
     core->result = result;
     core->quit = true;

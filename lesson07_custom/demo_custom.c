@@ -69,7 +69,7 @@ struct asker {
 
 static int attach_both(struct asker *self)
 {
-    struct io_source *other;
+    struct io_source *other = NULL;
     int err = io_attach(self->fds[0], IO_TYPE_STREAM, &self->source);
     if (err == 0)
         err = io_attach(self->fds[1], IO_TYPE_STREAM, &other);

@@ -212,7 +212,10 @@ int runtime_spawn_on(struct runtime *runtime, unsigned lane, struct future *futu
     if (runtime_here() == runtime && runtime_lane_here() == lane)
         return runtime_spawn_here(future, handle);
     struct scheduler *scheduler = runtime->mode->lane(runtime, lane);
-    return task_spawn(scheduler, future, SPAWN_SHARED, handle);
+    int err = task_spawn(scheduler, future, SPAWN_SHARED, handle);
+    if (err == 0 && runtime->mode->spawned)
+        runtime->mode->spawned(runtime, lane);
+    return err;
 }
 
 const char *runtime_driver_name(const struct runtime *runtime)

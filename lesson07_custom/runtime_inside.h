@@ -56,6 +56,8 @@ struct mode_ops {
     int (*run)(struct runtime *runtime, struct future *root,
                struct task_handle *handle);
     struct scheduler *(*lane)(struct runtime *runtime, unsigned lane);
+    void (*spawned)(struct runtime *runtime,
+                    unsigned lane); /* from elsewhere; or NULL */
     int (*stop)(struct runtime *runtime, uint64_t grace_ns);
     void (*destroy)(struct runtime *runtime); /* after a stop that returned 0 */
     void (*dump)(struct runtime *runtime);

@@ -43,6 +43,57 @@ static void phase_1_waits_and_phase_2_cancels(void **state)
     }
 }
 
+/* Sends work from lane to lane, each piece after a nap. */
+struct relay {
+    ASYNC_FRAME;
+    int left;
+    counter *ended, *cancelled; /* borrows */
+    struct sleep nap;
+};
+
+static const struct future_ops relay_ops;
+
+static enum poll_state relay_poll(struct future *future, struct context *context)
+{
+    struct relay *self = ASYNC_SELF(relay, future);
+    ASYNC_BEGIN(self, context);
+    AWAIT(self->nap, sleep_ms(10));
+    if (self->nap.result < 0)
+        count_up(self->cancelled);
+    if (self->left > 0 &&
+        SPAWN_ON(runtime_here(),
+                 (runtime_lane_here() + 1) % runtime_lanes(runtime_here()), NULL,
+                 ((struct relay){ .future = { &relay_ops },
+                                  .left = self->left - 1,
+                                  .ended = self->ended,
+                                  .cancelled = self->cancelled })) < 0)
+        count_up(self->cancelled);
+    count_up(self->ended);
+    ASYNC_END;
+}
+
+static const struct future_ops relay_ops = ASYNC_OPS(relay);
+
+static void phase_1_waits_for_work_that_lanes_send_each_other(void **state)
+{
+    NEEDS_DRIVER(state);
+    for (int i = 0; i < 3; i++) {
+        counter ended = 0, cancelled = 0;
+        struct runtime_config config = cell_config(*state, i);
+        struct runtime *runtime = open_runtime(&config);
+        assert_int_equal(SPAWN_ON(runtime, 0, NULL,
+                                  ((struct relay){ .future = { &relay_ops },
+                                                   .left = 5,
+                                                   .ended = &ended,
+                                                   .cancelled = &cancelled })),
+                         0);
+        assert_int_equal(runtime_stop(runtime, 60 * NS_PER_S), 0);
+        assert_int_equal(count_of(&ended), 6);
+        assert_int_equal(count_of(&cancelled), 0);
+        runtime_destroy(runtime);
+    }
+}
+
 /* ---- those that do not end */
 
 /* Waits for ever, and does not listen. */
@@ -407,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_BOTH_DRIVERS(phase_1_waits_and_phase_2_cancels),
+        ON_BOTH_DRIVERS(phase_1_waits_for_work_that_lanes_send_each_other),
         ON_BOTH_DRIVERS(phase_3_names_who_ignores_the_stop),
         ON_BOTH_DRIVERS(a_poll_that_does_not_end_is_named_by_dump_and_stop),
         ON_BOTH_DRIVERS(S12_spawn_against_stop_is_refused_or_run),
