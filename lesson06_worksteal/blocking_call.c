@@ -34,9 +34,10 @@ static void run_owned(struct offload_job *base)
 {
     struct blocking_job *job = container_of(base, struct blocking_job, job);
     job->result = job->function(job->argument);
-    /* acq_rel: acquire pairs with abandon (we free what the future wrote); release is for
-     * a future that finds FINISHED when it wants to abandon */
-    if (atomic_exchange_explicit(&job->state, FINISHED, memory_order_acq_rel) ==
+    /* acquire: pairs with the release in owned_let_go, after which the job is ours to
+     * free. No release: a future that finds FINISHED reads nothing, it waits for the
+     * completion, which publishes the result. */
+    if (atomic_exchange_explicit(&job->state, FINISHED, memory_order_acquire) ==
         WAITED) {
         PAUSE("blocking call: finished, not completed");
         completion_complete(job->completion); /* the job is the future's from here on */

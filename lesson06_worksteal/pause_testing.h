@@ -23,7 +23,7 @@ static inline void test_pause(const char *place)
 {
     if (TLS(pause_trap) && strcmp(TLS(pause_trap), place) == 0) {
         TLS(pause_trap) = NULL;
-        /* release, acquire: pair with the test's main thread */
+        /* release: pairs with pause_is_reached; acquire: with pause_release */
         atomic_store_explicit(&pause_reached, true, memory_order_release);
         while (!atomic_load_explicit(&pause_go, memory_order_acquire))
             sched_yield();
@@ -49,6 +49,7 @@ static inline void pause_set_trap(const char *place)
 
 static inline void pause_release(void)
 {
+    /* release: pairs with the acquire in test_pause */
     atomic_store_explicit(&pause_go, true, memory_order_release);
 }
 

@@ -185,7 +185,8 @@ static inline int fake_reactor_park(struct parker *parker, int64_t timeout_ns)
     CHECK(atomic_fetch_add_explicit(&self->inside, 1, memory_order_relaxed) == 0,
           "two workers in the shared parker at once");
     int err = parker_park(&self->inner.parker, timeout_ns);
-    if (atomic_exchange_explicit(&self->data, false, memory_order_acq_rel))
+    /* acquire: pairs with fake_reactor_data */
+    if (atomic_exchange_explicit(&self->data, false, memory_order_acquire))
         gate_open(self->gate);
     atomic_fetch_sub_explicit(&self->inside, 1, memory_order_relaxed);
     return err;
@@ -212,6 +213,7 @@ static inline void fake_reactor_init(struct fake_reactor *self, struct gate *gat
 /* The network card's side. */
 static inline void fake_reactor_data(struct fake_reactor *self)
 {
+    /* release: pairs with the acquire in fake_reactor_park */
     atomic_store_explicit(&self->data, true, memory_order_release);
     parker_unpark(&self->inner.parker);
 }

@@ -200,6 +200,7 @@ static struct waker wake_clone(void *data);
 static void wake_count(void *data)
 {
     (void)data;
+    /* release: pairs with the plain reads (seq_cst) of the main thread */
     atomic_fetch_add_explicit(&wakes, 1, memory_order_release);
 }
 static void wake_forget(void *data)
@@ -240,6 +241,7 @@ static void release_question(void *argument)
     struct question *question = argument;
     _Atomic unsigned *released = question->released;
     free(question);
+    /* release: as in wake_count */
     atomic_fetch_add_explicit(released, 1, memory_order_release);
 }
 
