@@ -1,4 +1,4 @@
-/* say: four kinds of line, each with a plain form and a coloured one. */
+/* say: four kinds of line, each with a plain form and a coloured one; and a claim. */
 #include "common/say.h"
 
 #include <stdarg.h>
@@ -64,4 +64,12 @@ void say_next(const char *format, ...)
     va_start(args, format);
     print_line("\x1b[32m", "\nnext: ", format, args);
     va_end(args);
+}
+
+void say_claim(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    say("this did not happen: %s", what);
+    exit(1);
 }

@@ -7,6 +7,8 @@
 #ifndef COMMON_SAY_H
 #define COMMON_SAY_H
 
+#include <stdbool.h>
+
 #include "common/check.h"
 
 /* A numbered headline: "1. A future that nobody polls does nothing". */
@@ -20,5 +22,9 @@ void say_look(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* The closing line: what to read or do next; starts with "next:". */
 void say_next(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* What a story claims must have happened: else says that it did not, and ends the
+ * program with status 1. */
+void say_claim(bool holds, const char *what);
 
 #endif

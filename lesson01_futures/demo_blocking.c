@@ -15,15 +15,6 @@
 
 #define PARKED_THREADS 200
 
-/* What the story claims must have happened; else the demo fails. */
-static void claim(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    say("this did not happen: %s", what);
-    exit(1);
-}
-
 static void wait_ms(unsigned ms)
 {
     struct timespec time = { .tv_nsec = (long)(ms * NS_PER_MS) };
@@ -38,7 +29,7 @@ static void one_after_the_other(void)
         wait_ms(100 * i);
     uint64_t took = (clock_now() - began) / NS_PER_MS;
     say("all done after %llu ms", (unsigned long long)took);
-    claim(took >= 600, "the waits were waited for one by one");
+    say_claim(took >= 600, "the waits were waited for one by one");
     say_look("the sum. While it sleeps in one wait it cannot even begin the next.");
 }
 
@@ -80,9 +71,9 @@ static void a_thread_for_each(void)
     static pthread_t threads[PARKED_THREADS];
     say_step("A thread for each wait: what %d of them hold while they wait",
              PARKED_THREADS);
-    claim(pthread_barrier_init(&all_here, NULL, PARKED_THREADS + 1) == 0 &&
-              pthread_barrier_init(&go_home, NULL, PARKED_THREADS + 1) == 0,
-          "a barrier was made");
+    say_claim(pthread_barrier_init(&all_here, NULL, PARKED_THREADS + 1) == 0 &&
+                  pthread_barrier_init(&go_home, NULL, PARKED_THREADS + 1) == 0,
+              "a barrier was made");
     long before = resident_kib();
     for (int i = 0; i < PARKED_THREADS; i++) {
         int err = pthread_create(&threads[i], NULL, park, NULL);

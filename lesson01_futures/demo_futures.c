@@ -2,7 +2,6 @@
  *
  * A future that nobody polls, a state machine by hand, the same function with the macros,
  * and three countdowns at once on one thread - with the price of spinning. */
-#include <stdlib.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -10,15 +9,6 @@
 #include "lesson01_futures/by_hand.h"
 #include "lesson01_futures/combine.h"
 #include "lesson01_futures/spin.h"
-
-/* What the story claims must have happened; else the demo fails. */
-static void claim(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    say("this did not happen: %s", what);
-    exit(1);
-}
 
 static void pause_ms(long ms)
 {
@@ -41,16 +31,16 @@ static void nobody_polls(void)
     pause_ms(30);
     say("countdown_ms(10) was made 30 ms ago: started: %s, polls: %llu",
         wait.started ? "yes" : "no", (unsigned long long)wait.polls);
-    claim(!wait.started, "it had not started");
+    say_claim(!wait.started, "it had not started");
     enum poll_state first = poll_once(&wait.future);
     say("first poll:  %s, started: %s", first ? "READY" : "PENDING",
         wait.started ? "yes" : "no");
-    claim(first == POLL_PENDING && wait.started, "the first poll started it");
+    say_claim(first == POLL_PENDING && wait.started, "the first poll started it");
     pause_ms(30);
     enum poll_state second = poll_once(&wait.future);
     say("30 ms later: %s, polls: %llu", second ? "READY" : "PENDING",
         (unsigned long long)wait.polls);
-    claim(second == POLL_READY, "the second poll found it ready");
+    say_claim(second == POLL_READY, "the second poll found it ready");
     say_look("its ten milliseconds began with the first poll, not with the call.");
 }
 
@@ -74,7 +64,7 @@ static void stepped_by_hand(void)
     say("after poll %-11llu   state = %s, returned READY, waits finished: %d",
         (unsigned long long)polls + 1, two_waits_state_name(waits.state),
         waits.finished);
-    claim(waits.finished == 2, "both waits finished");
+    say_claim(waits.finished == 2, "both waits finished");
     say_look(
         "between two polls nothing of it is on the stack: the state is all there is.");
 }
@@ -123,7 +113,7 @@ static void with_the_macros(void)
         say("line = %-4d %s", last, place);
     } while (poll_once(&waits.future) == POLL_PENDING);
     say("READY, waits finished: %d", waits.finished);
-    claim(waits.finished == 2, "both waits finished");
+    say_claim(waits.finished == 2, "both waits finished");
     say("frame by hand: %zu bytes, with the macros: %zu bytes",
         sizeof(struct two_waits), sizeof(struct pauses));
     say_look("open demo_futures.c at those two lines: each is an AWAIT.");
@@ -166,7 +156,7 @@ static void three_at_once(void)
     struct three all = { .future = { &three_ops } };
     uint64_t began = clock_now(), cpu = clock_process_cpu();
     enum poll_state first = poll_once(&all.future);
-    claim(first == POLL_PENDING, "all three were in flight");
+    say_claim(first == POLL_PENDING, "all three were in flight");
     future_walk(&all.future, say_one, NULL);
     uint64_t polls = 1 + spin(&all.future);
     uint64_t took = (clock_now() - began) / NS_PER_MS;
@@ -174,8 +164,8 @@ static void three_at_once(void)
     say("all done after %llu ms, not 600", (unsigned long long)took);
     say("polls: %llu; four would have been enough", (unsigned long long)polls);
     say("CPU time burnt: %llu ms", (unsigned long long)cpu);
-    claim(took >= 300, "the longest one was waited for");
-    claim(polls > 4, "spinning polled more often than needed");
+    say_claim(took >= 300, "the longest one was waited for");
+    say_claim(polls > 4, "spinning polled more often than needed");
     say_look(
         "the first poll and one after each end. Nobody told the loop when to ask.");
 }

@@ -24,15 +24,6 @@
 
 enum { FILE_BYTES = 16 << 20, BLOCK = 16 << 10, NOPS = 100 };
 
-/* What the story claims must have happened; else the demo fails. */
-static void claim(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    say("this did not happen: %s", what);
-    exit(1);
-}
-
 /* ---- 1 */
 
 static void one_trip_for_many(void)
@@ -41,16 +32,17 @@ static void one_trip_for_many(void)
     struct raw_completion done;
     unsigned completions = 0;
     say_step("A ring by hand: %d requests, one system call", NOPS);
-    claim(raw_ring_init(&ring, 128) == 0, "a ring was made");
+    say_claim(raw_ring_init(&ring, 128) == 0, "a ring was made");
     for (unsigned i = 0; i < NOPS; i++)
-        claim(raw_ring_nop(&ring, i) == 0, "the queue had room");
+        say_claim(raw_ring_nop(&ring, i) == 0, "the queue had room");
     bool early = raw_ring_pop(&ring, &done);
     int taken = raw_ring_enter(&ring, NOPS);
     while (raw_ring_pop(&ring, &done))
         completions++;
     say("written to the queue: %d, completions before the call: %d", NOPS, early);
     say("io_uring_enter took %d; completions after it: %u", taken, completions);
-    claim(!early && taken == NOPS && completions == NOPS, "one call moved everything");
+    say_claim(!early && taken == NOPS && completions == NOPS,
+              "one call moved everything");
     raw_ring_finish(&ring);
 }
 
@@ -62,7 +54,7 @@ static int scratch_file(void)
     char path[256];
     snprintf(path, sizeof path, "%s/demo-iouring-XXXXXX", folder ? folder : "/tmp");
     int fd = mkostemp(path, O_CLOEXEC);
-    claim(fd >= 0, "a temporary file was made");
+    say_claim(fd >= 0, "a temporary file was made");
     unlink(path);
     return fd;
 }
@@ -72,7 +64,7 @@ static void fill(int fd)
     static char block[BLOCK];
     for (int at = 0; at < FILE_BYTES; at += BLOCK) {
         memset(block, at / BLOCK, sizeof block);
-        claim(pwrite(fd, block, sizeof block, at) == BLOCK, "the file was filled");
+        say_claim(pwrite(fd, block, sizeof block, at) == BLOCK, "the file was filled");
     }
 }
 
@@ -93,7 +85,7 @@ static enum poll_state read_blocks_poll(struct future *future, struct context *c
         *self->cursor += BLOCK;
         AWAIT(self->step, ring_read(self->ring, self->fd, self->buffer, BLOCK,
                                     (uint64_t)*self->cursor - BLOCK));
-        claim(self->step.result == BLOCK, "a block was read");
+        say_claim(self->step.result == BLOCK, "a block was read");
     }
     ASYNC_END;
 }
@@ -105,7 +97,7 @@ static uint64_t read_by_loop(int fd)
     static char buffer[BLOCK];
     uint64_t calls = 0;
     for (off_t at = 0; at < FILE_BYTES; at += BLOCK, calls++)
-        claim(pread(fd, buffer, BLOCK, at) == BLOCK, "a block was read");
+        say_claim(pread(fd, buffer, BLOCK, at) == BLOCK, "a block was read");
     return calls;
 }
 
@@ -119,10 +111,10 @@ static uint64_t read_by_ring(struct ring *ring, struct executor *executor, int f
         reader = (struct read_blocks){
             .future = { &read_blocks_ops }, .ring = ring, .fd = fd, .cursor = &cursor
         };
-        claim(task_spawn(&executor->scheduler, &reader.future, 0, NULL) == 0,
-              "spawned");
+        say_claim(task_spawn(&executor->scheduler, &reader.future, 0, NULL) == 0,
+                  "spawned");
     }
-    claim(executor_run(executor) == 0, "the executor ran");
+    say_claim(executor_run(executor) == 0, "the executor ran");
     return atomic_load_explicit(&ring->enters, memory_order_relaxed) - before;
 }
 
@@ -135,7 +127,7 @@ static void reads(struct ring *ring, struct executor *executor, int fd)
     say("one read after the other: %5llu system calls", (unsigned long long)loop);
     say("ring,  1 task reading:    %5llu", (unsigned long long)one);
     say("ring, 64 tasks reading:   %5llu", (unsigned long long)many);
-    claim(many < loop, "64 in flight need fewer calls");
+    say_claim(many < loop, "64 in flight need fewer calls");
     say_look("one request at a time saves nothing. Ask for many before you wait.");
 }
 
@@ -153,7 +145,7 @@ static void copies(int from)
         uint64_t began = clock_now();
         int err = depth ? copy_by_ring(&plan, &report) : copy_by_loop(&plan, &report);
         uint64_t took = clock_now() - began;
-        claim(err == 0 && report.bytes == FILE_BYTES, "the file was copied");
+        say_claim(err == 0 && report.bytes == FILE_BYTES, "the file was copied");
         say("%-19s %5llu system calls, %5.1f ms", names[i],
             (unsigned long long)report.calls, (double)took / (double)NS_PER_MS);
         close(plan.to);
@@ -201,11 +193,12 @@ static void out_of_order(struct ring *ring, struct executor *executor)
     unsigned finished = 0;
     say_step("Started in the order 120, 40, 80 ms; they complete as they can");
     for (int i = 0; i < 3; i++)
-        claim(SPAWN(&executor->scheduler, &tasks[i],
-                    wait_and_tell(ring, ms[i], &finished)) == 0,
-              "the task was spawned");
-    claim(executor_run(executor) == 0, "the executor ran");
-    claim(TASK_OUTPUT(&tasks[1], wait_and_tell)->place == 1, "the shortest came first");
+        say_claim(SPAWN(&executor->scheduler, &tasks[i],
+                        wait_and_tell(ring, ms[i], &finished)) == 0,
+                  "the task was spawned");
+    say_claim(executor_run(executor) == 0, "the executor ran");
+    say_claim(TASK_OUTPUT(&tasks[1], wait_and_tell)->place == 1,
+              "the shortest came first");
     for (int i = 0; i < 3; i++)
         task_detach(&tasks[i]);
     say_look("the completion finds its task by the 64 bits that the request carried.");
@@ -242,13 +235,14 @@ static void cancelled_in_the_frame(struct ring *ring, struct executor *executor)
     int ends[2];
     struct task_handle task = { 0 };
     say_step("A receive against a timer: the buffer lies in the awaiting frame");
-    claim(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0,
-          "a socket pair");
+    say_claim(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0,
+              "a socket pair");
     struct impatient impatient = { .future = { &impatient_ops },
                                    .ring = ring,
                                    .fd = ends[0] };
-    claim(executor_block_on(executor, &impatient.future, &task) == 0, "it ran");
-    claim(TASK_OUTPUT(&task, impatient)->recv.result == -ECANCELED, "it was cancelled");
+    say_claim(executor_block_on(executor, &impatient.future, &task) == 0, "it ran");
+    say_claim(TASK_OUTPUT(&task, impatient)->recv.result == -ECANCELED,
+              "it was cancelled");
     task_detach(&task);
     close(ends[0]);
     close(ends[1]);
@@ -269,9 +263,9 @@ int main(void)
         return 0;
     }
     one_trip_for_many();
-    claim(ring_init(&ring, &config) == 0, "a ring was made");
-    claim(ring_parker_init(&parker, &ring) == 0, "a parker was made");
-    claim(executor_init(&executor, &parker.parker) == 0, "an executor was made");
+    say_claim(ring_init(&ring, &config) == 0, "a ring was made");
+    say_claim(ring_parker_init(&parker, &ring) == 0, "a parker was made");
+    say_claim(executor_init(&executor, &parker.parker) == 0, "an executor was made");
     int file = scratch_file();
     fill(file);
     reads(&ring, &executor, file);
