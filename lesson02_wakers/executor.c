@@ -80,20 +80,30 @@ static int executor_admit(struct scheduler *scheduler)
     return err;
 }
 
+/* There is something to collect. The lock is held. */
+static void announce(struct executor *self)
+{
+    /* release: pairs with the acquire in collect */
+    atomic_store_explicit(&self->has_mail, true, memory_order_release);
+    parker_unpark(self->parker);
+}
+
 static void executor_schedule(struct scheduler *scheduler, struct task *task,
                               enum schedule_why why)
 {
     struct executor *self = executor_of(scheduler);
-    (void)why; /* first in, first out is fair to all three */
+    /* first in, first out is fair to all three reasons why */
     if (task_home_is_here(self->home)) {
         queue_push(&self->ready, task);
         return;
     }
     pthread_mutex_lock(&self->lock);
+    /* Admitted before the stop, and too late for its round: executor_cancel_all may not
+     * have seen it (S12). It is SCHEDULED already, so this does not come back here. */
+    if (self->stopping && why == SCHEDULE_SPAWN)
+        task_request_cancel(task);
     queue_push(&self->inbox, task);
-    /* release: pairs with the acquire in collect */
-    atomic_store_explicit(&self->has_mail, true, memory_order_release);
-    parker_unpark(self->parker);
+    announce(self);
     pthread_mutex_unlock(&self->lock);
 }
 
@@ -106,7 +116,7 @@ static void executor_retire(struct scheduler *scheduler)
     }
     pthread_mutex_lock(&self->lock); /* a spawn from elsewhere found no memory */
     self->admitted--;
-    parker_unpark(self->parker); /* it may have been all that was waited for */
+    announce(self); /* it may have been counted as live, and all that was waited for */
     pthread_mutex_unlock(&self->lock);
 }
 
@@ -162,7 +172,7 @@ int executor_init(struct executor *executor, struct parker *parker)
 static void collect(struct executor *self)
 {
     task_home_collect(self->home);
-    /* acquire: pairs with the release in executor_schedule */
+    /* acquire: pairs with the release in announce */
     if (!atomic_load_explicit(&self->has_mail, memory_order_acquire))
         return;
     pthread_mutex_lock(&self->lock);

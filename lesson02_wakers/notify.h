@@ -36,6 +36,8 @@ void notify_init(struct notify *notify);
 /* Nobody may be waiting any more. Accepts NULL and zeroed. */
 void notify_finish(struct notify *notify);
 
+/* notify_one does not touch the notify any more once a waiter can be READY by it.
+ * notify_all does, so keep the notify in place until it has returned. */
 void notify_one(struct notify *notify);
 void notify_all(struct notify *notify);
 

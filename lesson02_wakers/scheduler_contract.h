@@ -243,6 +243,72 @@ static inline void S12_threads_spawn_while_it_stops(void **state)
     subject->close(subject->world);
 }
 
+/* lasting: waits until it is cancelled. It keeps a waker, so nobody finds it stalled. */
+struct lasting {
+    struct future future;
+    _Atomic long *ended; /* borrows */
+    struct waker waker;  /* owns */
+    bool cancelled;
+};
+
+static inline enum poll_state lasting_poll(struct future *future,
+                                           struct context *context)
+{
+    struct lasting *self = container_of(future, struct lasting, future);
+    if (!self->cancelled) {
+        waker_drop(&self->waker);
+        self->waker = waker_clone(context->waker);
+        return POLL_PENDING;
+    }
+    waker_drop(&self->waker);
+    probe_count(self->ended, 1);
+    return POLL_READY;
+}
+
+static inline void lasting_cancel(struct future *future)
+{
+    container_of(future, struct lasting, future)->cancelled = true;
+}
+
+static inline struct lasting lasting(_Atomic long *ended)
+{
+    static const struct future_ops ops = { .name = "lasting",
+                                           .size = FUTURE_SIZE(struct lasting),
+                                           .poll = lasting_poll,
+                                           .cancel = lasting_cancel };
+    return (struct lasting){ .future = { &ops }, .ended = ended };
+}
+
+static inline void *spawn_lasting(void *argument)
+{
+    struct spawning_thread *self = argument;
+    for (int i = 0; i < 500; i++) {
+        int err = SPAWN(self->scheduler, NULL, lasting(self->total));
+        probe_count(err == 0 ? &self->spawned : &self->refused, 1);
+    }
+    return NULL;
+}
+
+/* A spawn that was let in must not slip past the cancelling and wait for ever. */
+static inline void S12_tasks_that_wait_are_spawned_while_it_stops(void **state)
+{
+    const struct scheduler_subject *subject = *state;
+    for (int round = 0; round < 5; round++) {
+        _Atomic long ended = 0;
+        struct spawning_thread spawning = { .scheduler = subject->open(subject->world),
+                                            .total = &ended };
+        pthread_t threads[3];
+        for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+            threads[i] = start_thread(spawn_lasting, &spawning);
+        SCHEDULER_WAIT(subject, probe_read(&spawning.spawned) > 50);
+        subject->stop(subject->world);
+        for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+            pthread_join(threads[i], NULL);
+        assert_int_equal(probe_read(&ended), probe_read(&spawning.spawned));
+        subject->close(subject->world);
+    }
+}
+
 static inline void a_stop_cancels_what_waits_and_refuses_what_comes(void **state)
 {
     const struct scheduler_subject *subject = *state;
@@ -297,6 +363,7 @@ static inline void S7_yielding_tasks_starve_nobody(void **state)
         SCHEDULER_CASE(S7_yielding_tasks_starve_nobody, subject),                      \
         SCHEDULER_CASE(W1_a_thread_wakes_a_scheduler_that_sleeps, subject),            \
         SCHEDULER_CASE(threads_spawn_while_it_runs, subject),                          \
-        SCHEDULER_CASE(S12_threads_spawn_while_it_stops, subject)
+        SCHEDULER_CASE(S12_threads_spawn_while_it_stops, subject),                     \
+        SCHEDULER_CASE(S12_tasks_that_wait_are_spawned_while_it_stops, subject)
 
 #endif

@@ -60,7 +60,8 @@ struct task_home *task_home_create(struct scheduler *scheduler)
 struct task_home *task_home_enter(struct task_home *home)
 {
     struct task_home *before = TLS(task_home_here);
-    CHECK(!atomic_exchange_explicit(&home->entered, true, memory_order_relaxed),
+    /* acquire: pairs with the release in task_home_leave, of whoever was here before */
+    CHECK(!atomic_exchange_explicit(&home->entered, true, memory_order_acquire),
           "two threads run the same executor at once");
     TLS(task_home_here) = home;
     slab_enter(&home->slab);
@@ -71,7 +72,8 @@ void task_home_leave(struct task_home *home, struct task_home *before)
 {
     TLS(task_home_here) = before;
     slab_leave(before ? &before->slab : NULL);
-    atomic_store_explicit(&home->entered, false, memory_order_relaxed);
+    /* release: pairs with the acquire in task_home_enter */
+    atomic_store_explicit(&home->entered, false, memory_order_release);
 }
 
 void task_home_close(struct task_home *home)
@@ -113,7 +115,11 @@ int32_t task_local_remote_wakers(const struct task *task)
 {
     /* acquire: pairs with the release in remote_change; see the essay */
     uint32_t remote = atomic_load_explicit(&task->remote, memory_order_acquire);
-    return remote & REMOTE_MAIL ? 1 : remote_count(remote);
+    if (!(remote & REMOTE_MAIL))
+        return remote_count(remote);
+    /* A note is on its way, whatever the counts say: one more than home's half lacks. */
+    uint32_t word = atomic_load_explicit(&task->state, memory_order_relaxed);
+    return 1 - (int32_t)TASK_WAKERS(word);
 }
 
 /* No waker here, none elsewhere, and no note on its way. */

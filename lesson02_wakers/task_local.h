@@ -7,8 +7,8 @@
 #include "lesson02_wakers/task.h"
 #include "lesson02_wakers/task_home.h"
 
-/* Wakers that other threads hold, as far as home can know: not 0 while there is mail.
- */
+/* Home's count of wakers plus this is 0 only when nobody can wake the task: no waker
+ * anywhere, no mail on its way. */
 int32_t task_local_remote_wakers(const struct task *task);
 
 /* DONE, no handle, no waker anywhere, not in the mail. */

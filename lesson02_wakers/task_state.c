@@ -137,8 +137,9 @@ uint32_t task_state_finish(_Atomic uint32_t *word, bool local, bool keep)
                                         .clear = TASK_SCHEDULED | TASK_RUNNING,
                                         .wakers = hold ? 1 : 0,
                                     });
+        /* release, also here: another thread may ask task_is_done of a LOCAL task */
         if (local)
-            atomic_store_explicit(word, new, memory_order_relaxed);
+            atomic_store_explicit(word, new, memory_order_release);
         /* acq_rel: release pairs with the acquire of who looks at the output */
         else if (!atomic_compare_exchange_weak_explicit(
                      word, &old, new, memory_order_acq_rel, memory_order_relaxed))

@@ -219,6 +219,47 @@ static void an_error_of_the_parker_ends_the_run(void **state)
     close_executor(&own);
 }
 
+/* ---- spawns that are still on their way */
+
+static int cancel_all_then_home_calls;
+
+/* Comes between admit and schedule of a spawn from outside. */
+static struct task_home *cancel_all_then_home(struct scheduler *scheduler)
+{
+    cancel_all_then_home_calls++;
+    executor_cancel_all(container_of(scheduler, struct executor, scheduler));
+    return executor.home;
+}
+
+static void S12_a_spawn_that_the_stop_did_not_see_is_cancelled_all_the_same(
+    void **state)
+{
+    (void)state;
+    struct event event = { 0 };
+    struct task_handle handle = { NULL };
+    struct scheduler_ops racing = *executor.scheduler.ops;
+    racing.home = cancel_all_then_home;
+    executor.scheduler.ops = &racing;
+    cancel_all_then_home_calls = 0;
+    assert_int_equal(SPAWN(&executor.scheduler, &handle, wait_for(&event)), 0);
+    assert_int_equal(cancel_all_then_home_calls, 1);
+    assert_int_equal(executor_run_for(&executor, TEST_PATIENCE_S * NS_PER_S), 0);
+    assert_int_equal(task_status(&handle), JOIN_CANCELLED);
+    task_detach(&handle);
+    close_executor(&executor);
+}
+
+static void a_spawn_that_fails_after_it_was_counted_is_not_waited_for(void **state)
+{
+    (void)state;
+    const struct scheduler_ops *ops = executor.scheduler.ops;
+    assert_int_equal(ops->admit(&executor.scheduler), 0); /* as from another thread */
+    assert_int_equal(SPAWN(&executor.scheduler, NULL, steps(1, NULL)), 0);
+    run_what_can_run(&executor); /* counts both, and runs the one that is there */
+    ops->retire(&executor.scheduler);
+    assert_int_equal(executor_run_for(&executor, TEST_PATIENCE_S * NS_PER_S), 0);
+}
+
 /* ---- W10 */
 
 struct forgets {
@@ -553,6 +594,8 @@ int main(void)
         TEST(calls_are_answered_also_in_sleep),
         cmocka_unit_test(busy_tasks_give_the_parker_its_turns),
         cmocka_unit_test(an_error_of_the_parker_ends_the_run),
+        TEST(S12_a_spawn_that_the_stop_did_not_see_is_cancelled_all_the_same),
+        TEST(a_spawn_that_fails_after_it_was_counted_is_not_waited_for),
         TEST(W10_tasks_that_can_run_or_be_woken_are_no_deadlock),
         TEST(W10_the_last_waker_is_dropped_elsewhere),
         TEST(W10_a_sleeping_executor_notices_that_the_last_waker_is_gone),

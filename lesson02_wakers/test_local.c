@@ -386,6 +386,93 @@ static void wakers_are_stirred_by_threads_while_the_task_runs(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- notes */
+
+/* In its first poll its wakers make a journey: two are cloned elsewhere, one of them is
+ * used up there, the other and the first come home and are dropped. Then home's half of
+ * the count is -1, the other half 1, and a wake is on its way. */
+struct traveller {
+    struct future future;
+    struct waker first, second; /* own */
+    int polls;
+};
+
+static void *clone_and_wake(void *argument)
+{
+    struct traveller *self = argument;
+    struct waker used = waker_clone(&self->first);
+    waker_wake(&used);
+    self->second = waker_clone(&self->first);
+    return NULL;
+}
+
+static void note_stalled(struct executor *self, void *argument)
+{
+    *(uint64_t *)argument = self->stalled;
+}
+
+static enum poll_state traveller_poll(struct future *future, struct context *context)
+{
+    struct traveller *self = container_of(future, struct traveller, future);
+    if (self->polls++ > 0)
+        return POLL_READY;
+    self->first = waker_clone(context->waker);
+    on_a_thread(clone_and_wake, self);
+    waker_drop(&self->first);
+    waker_drop(&self->second);
+    executor_call(&executor); /* looks after the pause, before the next poll */
+    return POLL_PENDING;
+}
+
+static void traveller_cancel(struct future *future)
+{
+    (void)future;
+}
+
+static const struct future_ops traveller_ops = { .name = "traveller",
+                                                 .size = sizeof(struct traveller),
+                                                 .poll = traveller_poll,
+                                                 .cancel = traveller_cancel };
+
+static void W10_a_wake_on_its_way_is_no_stall(void **state)
+{
+    (void)state;
+    struct traveller traveller = { .future = { &traveller_ops } };
+    struct task_handle handle = { NULL };
+    uint64_t stalled = UINT64_MAX;
+    executor.on_call = note_stalled;
+    executor.on_call_argument = &stalled;
+    assert_int_equal(spawn_on(&executor, SPAWN_LOCAL, &traveller.future, &handle), 0);
+    assert_int_equal(executor_run(&executor), 0);
+    assert_int_equal(stalled, 0);
+    assert_true(task_is_done(&handle));
+    assert_int_equal(TASK_OUTPUT(&handle, traveller)->polls, 2);
+    task_detach(&handle);
+}
+
+/* ---- the output, seen from elsewhere */
+
+static void *run_it(void *argument)
+{
+    return executor_run(argument) == 0 ? NULL : argument;
+}
+
+static void another_thread_may_look_at_a_done_task(void **state)
+{
+    (void)state;
+    struct steps count = steps(5, NULL);
+    struct task_handle handle = { NULL };
+    void *failed;
+    assert_int_equal(spawn_on(&executor, SPAWN_LOCAL, &count.future, &handle), 0);
+    pthread_t thread = start_thread(run_it, &executor);
+    WAIT_UNTIL(task_is_done(&handle));
+    assert_int_equal(TASK_OUTPUT(&handle, steps)->result, 50); /* TSan looks, too */
+    assert_int_equal(task_status(&handle), JOIN_OK);
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    task_detach(&handle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +487,8 @@ int main(void)
         cmocka_unit_test(a_handle_is_given_up_elsewhere_after_the_executor_ended),
         TEST(a_handle_is_given_up_while_nobody_is_home),
         TEST(W10_a_waker_that_only_another_thread_holds_counts),
+        TEST(W10_a_wake_on_its_way_is_no_stall),
+        TEST(another_thread_may_look_at_a_done_task),
         TEST(wakers_are_stirred_by_threads_while_the_task_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

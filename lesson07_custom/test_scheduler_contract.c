@@ -100,12 +100,86 @@ static struct scheduler_subject steal_on_uring = CELL(STEAL, URING);
 static struct scheduler_subject core_on_epoll = CELL(CORE, EPOLL);
 static struct scheduler_subject core_on_uring = CELL(CORE, URING);
 
+/* ---- W5 */
+
+/* The waker of a LOCAL task, kept beyond the stop by a thread that is none of the
+ * runtime's. Its lane's device is gone by then. */
+static struct event *kept_by;
+
+struct keeps {
+    ASYNC_FRAME;
+    struct event *event; /* borrows */
+};
+
+static enum poll_state keeps_poll(struct future *future, struct context *context)
+{
+    struct keeps *self = ASYNC_SELF(keeps, future);
+    ASYNC_BEGIN(self, context);
+    waker_cell_register(&self->event->cell, context);
+    ASYNC_END;
+}
+
+static const struct future_ops keeps_ops = ASYNC_OPS(keeps);
+
+struct spawns_keeper {
+    ASYNC_FRAME;
+    int err;
+};
+
+static enum poll_state spawns_keeper_poll(struct future *future,
+                                          struct context *context)
+{
+    struct spawns_keeper *self = ASYNC_SELF(spawns_keeper, future);
+    ASYNC_BEGIN(self, context);
+    struct keeps keeps = { .future = { &keeps_ops }, .event = kept_by };
+    self->err = runtime_spawn_here(&keeps.future, NULL);
+    ASYNC_END;
+}
+
+static const struct future_ops spawns_keeper_ops = ASYNC_OPS(spawns_keeper);
+
+static void *wake_kept(void *argument)
+{
+    event_set(argument);
+    return NULL;
+}
+
+static void W5_a_local_waker_is_used_between_stop_and_destroy(void **state)
+{
+    const struct scheduler_subject *subject = *state;
+    struct cell *cell = subject->world;
+    struct event event = { 0 };
+    kept_by = &event;
+    struct scheduler *scheduler = subject->open(cell);
+    struct spawns_keeper root = { .future = { &spawns_keeper_ops } };
+    struct task_handle handle = { NULL };
+    assert_int_equal(task_spawn(scheduler, &root.future, SPAWN_SHARED, &handle), 0);
+    WAIT_UNTIL(task_is_done(&handle));
+    assert_int_equal(TASK_OUTPUT(&handle, spawns_keeper)->err, 0);
+    task_detach(&handle);
+    subject->stop(cell);
+    on_a_thread(wake_kept, &event);
+    subject->close(cell);
+}
+
+#define W5(subject)                                                                    \
+    SCHEDULER_CASE(W5_a_local_waker_is_used_between_stop_and_destroy, subject)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCHEDULER_CONTRACT(current_on_epoll), SCHEDULER_CONTRACT(current_on_uring),
-        SCHEDULER_CONTRACT(steal_on_epoll),   SCHEDULER_CONTRACT(steal_on_uring),
-        SCHEDULER_CONTRACT(core_on_epoll),    SCHEDULER_CONTRACT(core_on_uring),
+        SCHEDULER_CONTRACT(current_on_epoll),
+        SCHEDULER_CONTRACT(current_on_uring),
+        SCHEDULER_CONTRACT(steal_on_epoll),
+        SCHEDULER_CONTRACT(steal_on_uring),
+        SCHEDULER_CONTRACT(core_on_epoll),
+        SCHEDULER_CONTRACT(core_on_uring),
+        W5(current_on_epoll),
+        W5(current_on_uring),
+        W5(steal_on_epoll),
+        W5(steal_on_uring),
+        W5(core_on_epoll),
+        W5(core_on_uring),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
