@@ -1,7 +1,7 @@
 /* faults: make the n-th call of a function fail.
  *
- * Every test program is linked with -Wl,--wrap for each function in FAULT_CALLS below,
- * so that a call from the course's code lands here first; calls from inside shared
+ * Every test program is linked with -Wl,--wrap for each function that faults.c wraps, so
+ * that a call from the course's code lands there first; calls from inside shared
  * libraries do not. Disarmed, a wrapper calls the real function and nothing else.
  *
  *     for (long n = 1; fault_sweep(n, "malloc", ENOMEM); n++) { ...run the scenario...  }

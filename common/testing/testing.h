@@ -28,8 +28,8 @@
 #include "common/check.h"
 #include "common/container.h"
 
-/* How long a condition may take before the test gives up, in seconds. Generous: it is
- * there to end a hang, not to measure. Scaled up under valgrind. */
+/* How long a condition may take before the test gives up, in seconds. Generous, also
+ * for valgrind: it is there to end a hang, not to measure. */
 #define TEST_PATIENCE_S 60
 
 /* Waits until the expression is true; fails the test after TEST_PATIENCE_S. For
