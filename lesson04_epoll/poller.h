@@ -45,6 +45,8 @@ struct poller {
 struct poller_event {
     struct epoll_event raw;
 };
+_Static_assert(sizeof(struct poller_event) == sizeof(struct epoll_event),
+               "an array of one is an array of the other");
 
 static inline uint32_t poller_event_bits(const struct poller_event *event)
 {
