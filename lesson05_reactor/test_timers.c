@@ -160,6 +160,19 @@ static void an_interval_does_not_drift_and_skips_what_it_missed(void **state)
     close_bare(&bare);
 }
 
+/* Virtual time may well begin at 0, which is a time like any other. */
+static void an_interval_may_begin_at_zero(void **state)
+{
+    (void)state;
+    open_bare(&bare);
+    struct interval interval = { .period = 10 };
+    bare.clock.now = 0;
+    assert_true(interval_tick(&interval).when == 0);
+    assert_true(interval_tick(&interval).when == 10);
+    assert_true(interval_tick(&interval).when == 20);
+    close_bare(&bare);
+}
+
 static void more_than_a_batch_is_due(void **state)
 {
     (void)state;
@@ -476,6 +489,7 @@ int main(void)
         FUTURE_CONTRACT_WAKES(a_sleep),
         cmocka_unit_test(T1_no_deadline_is_the_sentinel),
         cmocka_unit_test(an_interval_does_not_drift_and_skips_what_it_missed),
+        cmocka_unit_test(an_interval_may_begin_at_zero),
         cmocka_unit_test(more_than_a_batch_is_due),
         cmocka_unit_test(timers_that_are_pending_are_not_freed),
         cmocka_unit_test(T2_virtual_time_is_exact),

@@ -243,11 +243,12 @@ struct sleep interval_tick(struct interval *interval)
 {
     uint64_t now = timers_current_time();
     uint64_t period = interval->period ? interval->period : 1;
-    if (interval->next == 0)
-        interval->next = now;
-    else if (now >= clock_after(interval->next, period))
-        interval->next = clock_after(now, period - (now - interval->next) % period);
+    if (!interval->started)
+        interval->last = now;
+    else if (now >= clock_after(interval->last, period))
+        interval->last = clock_after(now, period - (now - interval->last) % period);
     else
-        interval->next = clock_after(interval->next, period);
-    return sleep_until(interval->next);
+        interval->last = clock_after(interval->last, period);
+    interval->started = true;
+    return sleep_until(interval->last);
 }

@@ -89,7 +89,8 @@ struct sleep sleep_until(uint64_t deadline);
  * ticks are not made up for: the next one is the next multiple in the future. */
 struct interval {
     uint64_t period;
-    uint64_t next; /* 0: not started; the first tick is at once */
+    uint64_t last; /* deadline, once it has started */
+    bool started;  /* if not, the next tick is at once */
 };
 
 struct sleep interval_tick(struct interval *interval);
