@@ -193,7 +193,7 @@ all: $(ALL) $(COMMON_TESTS)
 
 test:
 	+@$(PARALLEL) all
-	@tools/run_tests --base $(B)/test/ $(ALL_TESTS)
+	@tools/run_tests --jobs 2 --base $(B)/test/ $(ALL_TESTS)
 
 # The names of the test programs, for tools that run them their own way.
 .PHONY: list-tests

@@ -2,7 +2,7 @@
  *
  *   phase 1   drain, run until empty, stay as long as another lane is busy: it may still
  *             send work here. Over when all lanes were empty, or at the limit.
- *   phase 2   refuse and cancel, at most RUNTIME_CANCEL_NS; then tell, and wait for all.
+ *   phase 2   refuse and cancel, at most config.cancel_ns; then tell, and wait for all.
  *   close     now nobody is left who could wake or spawn here.
  *
  * Invariant: a lane's device is gone only when no other lane runs a task. A lane that does
@@ -86,7 +86,8 @@ void core_meet(struct core *core, int result)
 
 int core_wait_for_phases(struct cores *cores)
 {
-    uint64_t limit = clock_after(cores->grace_ns, RUNTIME_CANCEL_NS + NS_PER_S);
+    uint64_t limit =
+        clock_after(cores->grace_ns, cores->runtime->config.cancel_ns + NS_PER_S);
     uint64_t deadline = clock_after(clock_now(), limit);
     struct timespec until = { .tv_sec = (time_t)(deadline / NS_PER_S),
                               .tv_nsec = (long)(deadline % NS_PER_S) };

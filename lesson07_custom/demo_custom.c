@@ -221,7 +221,9 @@ static void dump_and_stop(void)
 {
     _Atomic int naps = 0;
     struct runtime *runtime;
-    struct runtime_config config = { .scheduler = RUNTIME_STEAL, .workers = 2 };
+    struct runtime_config config = { .scheduler = RUNTIME_STEAL,
+                                     .workers = 2,
+                                     .cancel_ns = 300 * NS_PER_MS };
     struct nap_for soon = { .future = { &nap_for_ops }, .ms = 200, .counter = &naps };
     struct nap_for late = { .future = { &nap_for_ops },
                             .ms = 3600000,

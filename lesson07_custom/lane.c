@@ -121,7 +121,7 @@ int lane_cancel(struct lane *lane)
 {
     struct executor *executor = &lane->executor;
     executor_cancel_all(executor);
-    if (executor_run_for(executor, RUNTIME_CANCEL_NS) == 0)
+    if (executor_run_for(executor, lane->place.runtime->config.cancel_ns) == 0)
         return 0;
     fprintf(stderr, "lane %u: %llu task(s) ignore the stop:\n", lane->place.lane,
             (unsigned long long)executor->live);

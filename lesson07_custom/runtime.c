@@ -83,6 +83,8 @@ static void fill_in(struct runtime *runtime, const struct runtime_config *config
     runtime->mode = modes[config->scheduler];
     if (!config->name)
         runtime->config.name = "worker";
+    if (!config->cancel_ns)
+        runtime->config.cancel_ns = RUNTIME_CANCEL_NS;
     runtime->workers = (unsigned)config->workers;
     if (runtime->workers == 0)
         runtime->workers = cpus_available();
@@ -159,7 +161,7 @@ fail_driver:
 /* What was abandoned may still run: it was told nothing, and cannot be. */
 static int stop_blocking(struct runtime *runtime)
 {
-    int err = blocking_stop(runtime->blocking, (int64_t)RUNTIME_CANCEL_NS);
+    int err = blocking_stop(runtime->blocking, (int64_t)runtime->config.cancel_ns);
     if (err < 0)
         fprintf(stderr, "runtime: %u blocking thread(s) still inside a call\n",
                 blocking_counts(runtime->blocking).threads);

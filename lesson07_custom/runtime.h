@@ -63,6 +63,7 @@ struct runtime_config {
     unsigned blocking_threads;   /* at most; 0: 64 */
     unsigned queue_capacity;     /* steal: of each worker's queues; 0: 256 */
     bool no_stealing;            /* steal: for comparisons */
+    uint64_t cancel_ns;          /* phase 2 of a stop; 0: RUNTIME_CANCEL_NS */
     struct virtual_clock *clock; /* borrows; NULL: real time */
     bool dump_on_signal; /* SIGUSR1 prints every task; blocks the signal in the calling
                             thread, so create the runtime before other threads */
@@ -120,7 +121,7 @@ struct offload *runtime_offload_here(void);
 /* Stop, in three phases:
  *   1  Sources marked io_source_drain_at_stop see the end: listeners refuse, idle
  *      connections end, requests in progress finish. At most grace_ns.
- *   2  What is left is cancelled, new tasks are refused. At most RUNTIME_CANCEL_NS.
+ *   2  What is left is cancelled, new tasks are refused. At most config.cancel_ns.
  *   3  Stragglers are named on stderr with their backtraces, and leaked on purpose with
  *      their driver: -ETIMEDOUT.
  * 0: every task ended, every thread is joined. From a thread that is no worker. */

@@ -126,7 +126,8 @@ static int steal_stop(struct runtime *runtime, uint64_t grace_ns)
     source_pool_drain(steal->device.sources);
     let_finish(steal->pool, grace_ns);
     pthread_mutex_lock(&steal->asking);
-    int err = pool_stop(steal->pool, (int64_t)RUNTIME_CANCEL_NS); /* phases 2 and 3 */
+    int err =
+        pool_stop(steal->pool, (int64_t)runtime->config.cancel_ns); /* phases 2 and 3 */
     steal->over = err == 0;
     pthread_mutex_unlock(&steal->asking);
     return err;

@@ -220,7 +220,7 @@ static void sixty_four_requests_in_one_write(void **state)
 static void wait_until_sent(int fd)
 {
     int unsent = 1;
-    while (ioctl(fd, SIOCOUTQ, &unsent) == 0 && unsent > 0)
+    while (ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0)
         sched_yield();
 }
 
