@@ -96,6 +96,7 @@ static unsigned reap(struct ring_driver *self)
 /* What the full ring did not take. Inside the brackets. */
 static void retry_backlog(struct ring_driver *self)
 {
+    ring_lent_retry_stops(self);
     struct io_op *cancel = self->cancels;
     self->cancels = NULL;
     while (cancel) {
@@ -138,11 +139,17 @@ static bool arm_kick(struct ring_driver *self)
     return true;
 }
 
+/* Does anything wait for room on the ring? Inside the brackets. */
+static bool has_backlog(const struct ring_driver *self)
+{
+    return self->backlog || self->cancels || self->stops;
+}
+
 /* May we sleep? Takes a token that is there. */
 static bool fall_asleep(struct ring_driver *self)
 {
     unsigned seen = EMPTY;
-    if (self->backlog || self->cancels || !arm_kick(self))
+    if (has_backlog(self) || !arm_kick(self))
         return false;
     /* acquire: pairs with the release in unpark; release: with the load in sq_end */
     if (atomic_compare_exchange_strong_explicit(
@@ -171,6 +178,7 @@ static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns, bool *
     /* acquire: pairs with the release in unpark */
     *quiet = parked && atomic_exchange_explicit(&self->token, EMPTY,
                                                 memory_order_acquire) == PARKED;
+    *quiet = *quiet && err == 0; /* what was not handed over may have an answer */
     return err == -EAGAIN || err == -EBUSY ? 0 : err; /* still queued: next time (C7) */
 }
 
@@ -179,7 +187,7 @@ static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns, bool *
  * every BUSY_TURNS, or when the submission queue is half full (RULES S8, S9). */
 static bool may_skip(struct ring_driver *self)
 {
-    if (self->shared || self->backlog || self->cancels ||
+    if (self->shared || has_backlog(self) ||
         io_uring_sq_space_left(&self->ring.uring) <
             self->ring.uring.sq.ring_entries / 2)
         return false;

@@ -65,7 +65,8 @@ struct ring_driver {
     struct ring ring; /* its CQ side: guarded by cq_lock when shared */
     struct io_op
         *backlog; /* borrows: started, but the SQ took nothing; linked by next */
-    struct io_op *cancels; /* borrows: in flight, and their cancel found no room */
+    struct io_op *cancels;     /* borrows: in flight, and their cancel found no room */
+    struct ring_source *stops; /* borrows: likewise, of multishot receives */
     pthread_mutex_t cq_lock;
     /* not shared only: the buffer group */
     struct ring_buffers group;

@@ -46,7 +46,7 @@ static int ring_driver_detach(struct io_driver *driver, struct io_source *base)
         source_pool_give_back(&self->sources, base);
     } else {
         source->orphan = true; /* the memory stays until the last completion (C4) */
-        base->drain_at_stop = false;
+        io_source_keep_at_stop(base); /* the descriptor is not ours any more */
     }
     return fd;
 }
@@ -103,13 +103,27 @@ static enum poll_state ring_driver_start(struct io_driver *driver, struct io_op 
     return POLL_PENDING;
 }
 
+/* R11: in the child of a fork. The operation itself goes on in the parent. */
+static void abandon(struct io_op *op)
+{
+    if (!op->source || !ring_lent_withdraw(op)) {
+        completion_disarm(&op->completion);
+        ring_op_leave(op);
+    }
+    op->result = -ESTALE;
+}
+
 static enum poll_state ring_driver_poll(struct io_driver *driver, struct io_op *op,
                                         struct context *context)
 {
-    (void)driver;
     if (op->cancelled && op->source && ring_lent_withdraw(op))
         return POLL_READY;
-    return completion_poll(&op->completion, context) ? POLL_READY : POLL_PENDING;
+    if (completion_poll(&op->completion, context))
+        return POLL_READY;
+    if (ring_driver_is_ours(ring_driver_of(driver)))
+        return POLL_PENDING;
+    abandon(op);
+    return POLL_READY;
 }
 
 static void ring_driver_cancel(struct io_driver *driver, struct io_op *op)
@@ -118,6 +132,8 @@ static void ring_driver_cancel(struct io_driver *driver, struct io_op *op)
     uint8_t seen = CANCEL_NONE;
     if (op->source && ring_source_of(op->source)->receiver == op)
         return; /* the poll that follows withdraws it */
+    if (!ring_driver_is_ours(self))
+        return; /* R11: the ring's memory is the parent's, too */
     /* acq_rel: pairs with the swap in ring_op_finish */
     if (!atomic_compare_exchange_strong_explicit(&op->cancel, &seen, CANCEL_ASKED,
                                                  memory_order_acq_rel,

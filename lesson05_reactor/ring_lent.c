@@ -28,6 +28,7 @@ void ring_lent_reset(struct ring_source *source)
 {
     source->armed = false;
     source->stopping = false;
+    source->stop_waits = false;
     source->ended = false;
     source->orphan = false;
     source->head = NO_SEGMENT;
@@ -129,6 +130,18 @@ static void receive_plainly(struct ring_driver *self, struct io_op *op)
     ring_driver_sq_end(self);
 }
 
+/* It ended by itself, so its cancel need not be sent any more. */
+static void forget_stop(struct ring_driver *self, struct ring_source *source)
+{
+    struct ring_source **at = &self->stops;
+    if (!source->stop_waits)
+        return;
+    while (*at != source)
+        at = &(*at)->next_stop;
+    *at = source->next_stop;
+    source->stop_waits = false;
+}
+
 /* The last completion of the multishot receive of a source that is on its way out. */
 static void multishot_over(struct ring_driver *self, struct ring_source *source)
 {
@@ -165,8 +178,10 @@ static void on_multishot(struct ring_op *ring_op, int result, unsigned flags)
         self->multishot_refused = true;
         harmless = true;
     }
-    if (!(flags & IORING_CQE_F_MORE))
+    if (!(flags & IORING_CQE_F_MORE)) {
         source->armed = false;
+        forget_stop(self, source);
+    }
     if (result > 0)
         push_segment(self, source, (uint16_t)ring_buffers_id(flags), result);
     else if (!harmless) {
@@ -225,9 +240,27 @@ bool ring_lent_withdraw(struct io_op *op)
 
 bool ring_lent_stop(struct ring_driver *self, struct ring_source *source)
 {
-    if (source->armed && !source->stopping)
-        source->stopping = ring_cancel(&self->ring, &source->multishot) == 0;
+    if (source->armed && !source->stopping && ring_driver_is_ours(self)) {
+        source->stopping = true;
+        source->stop_waits = ring_cancel(&self->ring, &source->multishot) < 0;
+        if (source->stop_waits) {
+            source->next_stop = self->stops;
+            self->stops = source;
+        }
+    }
     return !source->armed;
+}
+
+void ring_lent_retry_stops(struct ring_driver *self)
+{
+    struct ring_source *source = self->stops;
+    self->stops = NULL;
+    while (source) {
+        struct ring_source *next = source->next_stop;
+        source->stopping = false;
+        ring_lent_stop(self, source); /* or back into the list */
+        source = next;
+    }
 }
 
 void ring_lent_drop_segments(struct ring_driver *self, struct ring_source *source)

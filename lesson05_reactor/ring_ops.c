@@ -250,7 +250,8 @@ static bool goes_on(struct io_op *op, int result)
                  op->kind != IO_CONNECT; /* whose EAGAIN is no readiness */
     if (op->driver_use == A_POLL && result >= 0)
         return again(op, THE_OPERATION);
-    if (result == -EINTR || (result == -ECONNABORTED && op->kind == IO_ACCEPT))
+    if ((result == -EINTR && op->kind != IO_CLOSE) ||
+        (result == -ECONNABORTED && op->kind == IO_ACCEPT))
         return again(op, op->driver_use);
     if (result == -EAGAIN && waits)
         return again(op, A_POLL);
@@ -283,6 +284,8 @@ void ring_op_completed(struct ring_op *ring_op, int result, unsigned flags)
     if (goes_on(op, result))
         return;
     bool stop = asked_to_stop(op);
+    if (op->kind == IO_CLOSE && result == -EINTR)
+        result = 0; /* the number is free all the same, and may be somebody else's */
     if (stop && (result == -EINTR || result == -EAGAIN ||
                  (op->driver_use == A_POLL && result >= 0)))
         result = -ECANCELED; /* the readiness came, but nobody wants it any more */

@@ -20,7 +20,8 @@ struct ring_source {
     /* not shared only: the multishot receive behind recv_lent */
     struct ring_op multishot;
     bool armed;             /* it is in flight */
-    bool stopping;          /* and its cancel was sent */
+    bool stopping;          /* and its cancel was sent, or waits for room */
+    bool stop_waits;        /* it waits, in the driver's list */
     bool ended;             /* the stream is over; `end` says how */
     bool orphan;            /* detached while armed: its last completion ends it */
     uint16_t head, tail;    /* segments that wait, by buffer id */
@@ -29,6 +30,7 @@ struct ring_source {
     int end;                /* 0 or negative errno */
     struct io_op *receiver; /* borrows: the operation that waits for the multishot */
     struct io_op *closer;   /* borrows: the close that waits for the last completion */
+    struct ring_source *next_stop; /* borrows; the driver's list */
 };
 
 static inline struct ring_driver *ring_driver_of(struct io_driver *driver)
@@ -99,8 +101,11 @@ enum poll_state ring_lent_start(struct ring_driver *driver, struct io_op *op,
 /* The cancelled receive stops waiting; false: it waits for a completion of its own. */
 bool ring_lent_withdraw(struct io_op *op);
 void ring_lent_reset(struct ring_source *source);
-/* Stops the multishot receive; true when there is none (any more). */
+/* Stops the multishot receive, as soon as the ring has room for that; true when there is
+ * none (any more). */
 bool ring_lent_stop(struct ring_driver *driver, struct ring_source *source);
+/* Tries again what found no room. */
+void ring_lent_retry_stops(struct ring_driver *driver);
 /* Gives back what arrived and was not asked for. */
 void ring_lent_drop_segments(struct ring_driver *driver, struct ring_source *source);
 void ring_lent_give_back(struct ring_driver *driver, void *buffer);

@@ -1,0 +1,264 @@
+/* The ring driver's corners that the contract of all drivers cannot reach: a multishot
+ * receive that has to go while the queue is full, an interrupted close, a child that holds
+ * its parent's operations, and virtual time while the kernel takes nothing. */
+#include "lesson05_reactor/driver_testing.h"
+
+#include <pthread.h>
+
+#include "common/testing/faults.h"
+#include "lesson05_reactor/ring_source.h"
+
+#define FULL 8 /* entries of the tests' rings */
+
+static struct driver_subject alone = { .name = "io_uring",
+                                       .open = open_ring_driver,
+                                       .close = close_ring_driver,
+                                       .lent_size = 64,
+                                       .lent_buffers = 8 };
+static struct driver_subject shared = { .name = "io_uring",
+                                        .open = open_ring_driver,
+                                        .close = close_ring_driver,
+                                        .shared = true };
+
+/* Receives that nothing comes for, enough to fill the queue. */
+struct crowd {
+    struct io_source *sources[FULL];
+    struct io_op ops[FULL];
+    int peers[FULL];
+    char got;
+};
+
+/* From now on the kernel takes nothing. */
+static void fill_the_queue(struct driver_world *w, struct crowd *crowd)
+{
+    for (int i = 0; i < FULL; i++)
+        crowd->sources[i] = half_pair(&crowd->peers[i]);
+    fault_arm_always("io_uring_submit", EAGAIN);
+    for (int i = 0; i < FULL; i++) {
+        crowd->ops[i] = io_recv(crowd->sources[i], &crowd->got, 1);
+        assert_int_equal(poll_in(w, &crowd->ops[i].future), POLL_PENDING);
+    }
+}
+
+static void send_home(struct driver_world *w, struct crowd *crowd)
+{
+    for (int i = 0; i < FULL; i++) {
+        future_cancel(&crowd->ops[i].future);
+        assert_int_equal(drive_op(w, &crowd->ops[i]), -ECANCELED);
+        close_source_in(w, crowd->sources[i]);
+        close(crowd->peers[i]);
+    }
+}
+
+/* A source whose multishot receive is armed, and nobody waits for it. */
+static struct io_source *armed_source(struct driver_world *w, int *peer)
+{
+    struct io_source *source = half_pair(peer);
+    struct io_op op = io_recv_lent(source);
+    start_pending(w, &op);
+    future_cancel(&op.future);
+    assert_int_equal(drive_op(w, &op), -ECANCELED);
+    assert_true(ring_source_of(source)->armed);
+    return source;
+}
+
+static void C6_a_close_that_found_no_room_for_its_cancel_ends(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct driver_world w = { 0 };
+    struct crowd crowd;
+    int peer;
+    assert_true(open_world(&w, &alone));
+    struct io_op op = io_close(armed_source(&w, &peer));
+    fill_the_queue(&w, &crowd);
+    assert_int_equal(poll_in(&w, &op.future), POLL_PENDING);
+    fault_disarm();
+    assert_int_equal(drive_op(&w, &op), 0);
+    send_home(&w, &crowd);
+    close(peer);
+    close_world(&w);
+}
+
+static void C6_a_detach_that_found_no_room_stops_the_multishot(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct driver_world w = { 0 };
+    struct crowd crowd;
+    int peer;
+    char got;
+    assert_true(open_world(&w, &alone));
+    struct io_source *source = armed_source(&w, &peer);
+    fill_the_queue(&w, &crowd);
+    int fd = io_detach(source);
+    fault_disarm();
+    turn(&w);
+    write_raw(peer, "x", 1); /* for whoever reads from the descriptor now */
+    turn(&w);
+    assert_int_equal(recv(fd, &got, 1, MSG_DONTWAIT), 1);
+    close(fd);
+    send_home(&w, &crowd);
+    close(peer);
+    close_world(&w);
+}
+
+static void answer_interrupted(struct ring_op *op, int result, unsigned flags)
+{
+    (void)result;
+    ring_op_completed(op, -EINTR, flags);
+}
+
+/* close(2) has freed the number also when it says EINTR: a second one would close what
+ * somebody else has opened meanwhile. */
+static void an_interrupted_close_is_not_repeated(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct driver_world w = { 0 };
+    int peer;
+    assert_true(open_world(&w, &alone));
+    struct io_op op = io_close(half_pair(&peer));
+    assert_int_equal(poll_in(&w, &op.future), POLL_PENDING);
+    op.via.ring.complete = answer_interrupted;
+    assert_int_equal(drive_op(&w, &op), 0);
+    close(peer);
+    close_world(&w);
+}
+
+/* ---- a stop on another thread */
+
+struct drainer {
+    struct source_pool *pool;
+    _Atomic bool over;
+};
+
+static void *drain_until_over(void *argument)
+{
+    struct drainer *self = argument;
+    while (!atomic_load_explicit(&self->over, memory_order_relaxed))
+        source_pool_drain(self->pool);
+    return NULL;
+}
+
+/* A descriptor that was given back is not shut down any more (TSan sees the race). */
+static void a_stop_meets_detaches(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct driver_world w = { 0 };
+    pthread_t thread;
+    assert_true(open_world(&w, &alone));
+    struct drainer drainer = { .pool = w.sources };
+    assert_int_equal(pthread_create(&thread, NULL, drain_until_over, &drainer), 0);
+    for (int i = 0; i < 50; i++) {
+        int peer;
+        int fd = io_detach(armed_source(&w, &peer));
+        close(fd);
+        close(peer);
+        turn(&w);
+    }
+    atomic_store_explicit(&drainer.over, true, memory_order_relaxed);
+    pthread_join(thread, NULL);
+    close_world(&w);
+}
+
+/* ---- a fork, while operations are in flight */
+
+struct inherited {
+    struct driver_world *world;
+    struct io_op *op;
+    struct io_source *armed; /* NULL: the ring is shared, which arms nothing */
+};
+
+static void end_it_in_a_child(void *argument)
+{
+    struct inherited *self = argument;
+    struct io_uring *ring = &self->world->memory.ring.ring.uring;
+    unsigned tail = ring->sq.sqe_tail;
+    future_cancel(&self->op->future);
+    if (poll_in(self->world, &self->op->future) != POLL_READY ||
+        self->op->result != -ESTALE)
+        _exit(1);
+    if (self->armed)
+        io_close_now(self->armed);
+    if (ring->sq.sqe_tail != tail)
+        _exit(2); /* it has written into its parent's queue */
+}
+
+static void R11_a_child_cancels_nothing_of_its_parents(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct driver_subject *subjects[] = { &alone, &shared };
+    for (unsigned s = 0; s < 2; s++) {
+        struct driver_world w = { 0 };
+        int peers[2];
+        char got;
+        assert_true(open_world(&w, subjects[s]));
+        struct io_source *armed = s == 0 ? armed_source(&w, &peers[1]) : NULL;
+        struct io_source *source = half_pair(&peers[0]);
+        struct io_op op = io_recv(source, &got, 1);
+        start_pending(&w, &op);
+        struct inherited inherited = { &w, &op, armed };
+        assert_int_equal(run_in_child(end_it_in_a_child, &inherited, NULL, 0), 0);
+        write_raw(peers[0], "x", 1); /* and the parent has not noticed */
+        assert_int_equal(drive_op(&w, &op), 1);
+        close(peers[0]);
+        close_source_in(&w, source);
+        if (armed) {
+            close_source_in(&w, armed);
+            close(peers[1]);
+        }
+        close_world(&w);
+    }
+}
+
+/* ---- virtual time */
+
+/* What the kernel has not been given yet may have an answer: time stands still. */
+static void time_does_not_jump_over_a_refused_submit(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct virtual_clock clock;
+    struct driver_world w = { .clock = &clock };
+    int peer;
+    char got;
+    virtual_clock_init(&clock, 1);
+    assert_true(open_world(&w, &alone));
+    struct io_source *source = half_pair(&peer);
+    struct io_op op = io_recv(source, &got, 1);
+    struct sleep nap = sleep_ms(10);
+    bool deferred = w.memory.ring.ring.deferred;
+    write_raw(peer, "x", 1);
+    assert_int_equal(poll_in(&w, &nap.future), POLL_PENDING);
+    assert_int_equal(poll_in(&w, &op.future), POLL_PENDING);
+    w.memory.ring.ring.deferred = false; /* the only submit that a fault reaches */
+    fault_arm_always("io_uring_submit", EAGAIN);
+    turn_for(&w, PARK_FOREVER);
+    assert_int_equal(fault_count(), 1);
+    fault_disarm();
+    w.memory.ring.ring.deferred = deferred;
+    assert_true(timers_now(w.timers) == 1);
+    assert_int_equal(drive_op(&w, &op), 1);
+    assert_true(timers_now(w.timers) == 1);
+    drive(&w, &nap.future);
+    assert_int_equal(nap.result, 0);
+    close_source_in(&w, source);
+    close(peer);
+    close_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(C6_a_close_that_found_no_room_for_its_cancel_ends),
+        cmocka_unit_test(C6_a_detach_that_found_no_room_stops_the_multishot),
+        cmocka_unit_test(an_interrupted_close_is_not_repeated),
+        cmocka_unit_test(a_stop_meets_detaches),
+        cmocka_unit_test(R11_a_child_cancels_nothing_of_its_parents),
+        cmocka_unit_test(time_does_not_jump_over_a_refused_submit),
+    };
+    return cmocka_run_group_tests_name("ring_io", tests, NULL, NULL);
+}
