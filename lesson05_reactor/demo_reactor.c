@@ -56,7 +56,7 @@ static void look_at(const char *stage, const struct epoll_source *source,
     const struct direction *reading = &source->directions[READING];
     future_describe(task_future(task->task), where, sizeof where);
     say("%-30s ready %d, tick %u, %s; task %s, %s", stage, reading->ready,
-        reading->tick, reading->waits ? "armed    " : "not armed",
+        reading->tick, direction_is_armed(reading) ? "armed    " : "not armed",
         task_state_name(task->task), task_is_done(task) ? "returned" : where);
 }
 
@@ -82,7 +82,7 @@ static void one_wake(void)
          "a task");
     executor_run_for(&executor, NS_PER_MS);
     look_at("the task ran, and waits:", source, &task);
-    must(source->directions[READING].waits, "the operation is armed");
+    must(direction_is_armed(&source->directions[READING]), "the operation is armed");
     must(write(ends[1], "!", 1) == 1, "a byte is sent");
     look_at("the kernel has an event:", source, &task);
     parker_park(&reactor.parker,

@@ -309,6 +309,31 @@ static inline void a_second_reader_is_told_that_it_is_busy(void **state)
     close_world(&w);
 }
 
+/* The first one has been woken and was not polled yet: the bytes are still its own. */
+static inline void a_second_reader_does_not_overtake_the_first(void **state)
+{
+    OPEN_WORLD(w, state);
+    int peer;
+    char a[4], b[4];
+    struct io_source *source = half_pair(&peer);
+    struct io_op first = io_recv(source, a, sizeof a);
+    struct io_op second = io_recv(source, b, sizeof b);
+    start_pending(&w, &first);
+    write_raw(peer, "r", 1);
+    turn(&w);
+    if (poll_in(&w, &second.future) == POLL_READY) {
+        assert_int_equal(second.result, -EBUSY);
+    } else { /* the first has its result already */
+        future_cancel(&second.future);
+        assert_int_equal(drive_op(&w, &second), -ECANCELED);
+    }
+    assert_int_equal(drive_op(&w, &first), 1);
+    assert_int_equal(a[0], 'r');
+    close(peer);
+    close_source_in(&w, source);
+    close_world(&w);
+}
+
 static inline void both_directions_wait_at_once(void **state)
 {
     OPEN_WORLD(w, state);
@@ -358,6 +383,7 @@ static inline void a_timer_ends_a_park(void **state)
         DRIVER_CASE(a_full_pipe_makes_the_writer_wait, subject),                       \
         DRIVER_CASE(many_connections_at_once, subject),                                \
         DRIVER_CASE(a_second_reader_is_told_that_it_is_busy, subject),                 \
+        DRIVER_CASE(a_second_reader_does_not_overtake_the_first, subject),             \
         DRIVER_CASE(both_directions_wait_at_once, subject),                            \
         DRIVER_CASE(a_timer_ends_a_park, subject)
 

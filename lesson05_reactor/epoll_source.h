@@ -15,8 +15,16 @@ enum { READING, WRITING };
 struct direction {
     bool ready;    /* an attempt may succeed */
     uint32_t tick; /* edges seen; a clear is only valid for the tick it looked at */
-    struct io_op *waits; /* borrows: armed, to be woken by the next edge */
+    /* borrows: PENDING, from when it was armed until it has its result or is cancelled;
+     * between an edge and its next poll its waker is empty */
+    struct io_op *waits;
 };
+
+/* Is there an operation that the next edge wakes? */
+static inline bool direction_is_armed(const struct direction *direction)
+{
+    return direction->waits && direction->waits->completion.waker.ops;
+}
 
 struct epoll_source {
     struct io_source base;

@@ -36,10 +36,8 @@ static struct waker note_edge(struct direction *direction)
     struct waker waker = { 0 };
     direction->ready = true;
     direction->tick++;
-    if (direction->waits) {
+    if (direction->waits)
         waker = waker_take(&direction->waits->completion.waker);
-        direction->waits = NULL;
-    }
     return waker;
 }
 

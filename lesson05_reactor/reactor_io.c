@@ -76,8 +76,6 @@ static int arm(struct reactor *self, struct epoll_source *source, struct io_op *
                struct context *context)
 {
     struct direction *direction = &source->directions[epoll_op_direction(op)];
-    if (direction->waits && direction->waits != op)
-        return -EBUSY;
     if (!source->registered) {
         io_count_syscall();
         int err =
@@ -118,6 +116,11 @@ static enum poll_state try_or_arm(struct reactor *self, struct io_op *op,
     struct epoll_source *source = source_of(op->source);
     struct direction *direction = &source->directions[epoll_op_direction(op)];
     source_lock(self, source);
+    if (direction->waits && direction->waits != op) {
+        source_unlock(self, source);
+        op->result = -EBUSY;
+        return POLL_READY;
+    }
     for (;;) {
         if (!direction->ready) {
             op->result = arm(self, source, op, context);

@@ -153,7 +153,7 @@ static void R4_an_event_of_this_batch_for_an_earlier_tenant_is_dropped(void **st
     turn_for(&w, 0);
     assert_non_null(mover.comes);
     assert_false(source_of(mover.comes)->directions[READING].ready);
-    assert_non_null(source_of(mover.comes)->directions[READING].waits);
+    assert_true(direction_is_armed(&source_of(mover.comes)->directions[READING]));
     assert_int_equal(drive_op(&w, &op), 1);
     write_raw(mover.peer, "3", 1);
     assert_int_equal(drive_op(&w, &mover.op), 1);
@@ -422,6 +422,31 @@ static void close_it(void *argument)
     io_close_now(((struct closing *)argument)->source);
 }
 
+static void close_now(void *source)
+{
+    io_close_now(source);
+}
+
+/* It was woken, but not polled: it would read from whoever has the source next. */
+static void C4_closing_under_a_woken_operation_dies(void **state)
+{
+    (void)state;
+    struct driver_world w = { 0 };
+    int peer;
+    char got;
+    assert_true(open_world(&w, &alone));
+    struct io_source *source = half_pair(&peer);
+    struct io_op op = io_recv(source, &got, 1);
+    start_pending(&w, &op);
+    write_raw(peer, "x", 1);
+    turn(&w);
+    assert_dies(close_now, source, "is closed or detached while an operation");
+    assert_int_equal(drive_op(&w, &op), 1);
+    close(peer);
+    close_source_in(&w, source);
+    close_world(&w);
+}
+
 static void C4_closing_under_a_job_dies(void **state)
 {
     (void)state;
@@ -483,6 +508,7 @@ int main(void)
         cmocka_unit_test(an_operation_reports_what_failed),
         cmocka_unit_test(interruptions_and_false_alarms_are_no_results),
         cmocka_unit_test(files_need_an_offload),
+        cmocka_unit_test(C4_closing_under_a_woken_operation_dies),
         cmocka_unit_test(C4_closing_under_a_job_dies),
         cmocka_unit_test(R11_the_child_of_a_fork_fails_cleanly),
     };
