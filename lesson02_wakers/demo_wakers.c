@@ -19,15 +19,6 @@
 #include "lesson02_wakers/oneshot.h"
 #include "lesson02_wakers/waker_cell.h"
 
-/* What the story claims must have happened; else the demo fails. */
-static void claim(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    say("this did not happen: %s", what);
-    exit(1);
-}
-
 static struct alarm_clock alarms;
 static struct executor executor;
 
@@ -83,8 +74,8 @@ static void the_same_countdowns(void)
     burnt = (clock_process_cpu() - cpu) / NS_PER_US;
     say("with wakers:        %8llu polls, %6llu us of CPU time, asleep %llu times",
         number(&executor.polls), burnt, number(&executor.parks));
-    claim(err == 0 && task_status(&handle) == JOIN_OK, "the task returned");
-    claim(number(&executor.polls) < 20 && polls > 100, "few polls instead of many");
+    say_claim(err == 0 && task_status(&handle) == JOIN_OK, "the task returned");
+    say_claim(number(&executor.polls) < 20 && polls > 100, "few polls instead of many");
     task_detach(&handle);
     say_look(
         "one poll to begin, and one for each alarm. In between the thread sleeps.");
@@ -116,8 +107,8 @@ static void *send_from_a_thread(void *sender)
 {
     static int answer = 42;
     struct alarm_wait wait = alarm_ms(&alarms, 20);
-    claim(block_on(&wait.future) == 0, "the thread slept for 20 ms");
-    claim(oneshot_send(sender, &answer) == 0, "the value was sent");
+    say_claim(block_on(&wait.future) == 0, "the thread slept for 20 ms");
+    say_claim(oneshot_send(sender, &answer) == 0, "the value was sent");
     return NULL;
 }
 
@@ -128,17 +119,18 @@ static void from_another_thread(void)
     struct oneshot_receiver receiver;
     struct task_handle handle = { NULL };
     pthread_t thread;
-    claim(oneshot_create(&sender, &receiver, NULL) == 0, "there was memory");
-    claim(pthread_create(&thread, NULL, send_from_a_thread, &sender) == 0, "a thread");
+    say_claim(oneshot_create(&sender, &receiver, NULL) == 0, "there was memory");
+    say_claim(pthread_create(&thread, NULL, send_from_a_thread, &sender) == 0,
+              "a thread");
     unsigned long long polls = number(&executor.polls), parks = number(&executor.parks);
     struct receives receives = { .future = { &receives_ops }, .from = &receiver };
     int err = executor_block_on(&executor, &receives.future, &handle);
     pthread_join(thread, NULL);
-    claim(err == 0, "the task returned");
+    say_claim(err == 0, "the task returned");
     say("received %d after %llu polls; the executor slept %llu times",
         TASK_OUTPUT(&handle, receives)->result, number(&executor.polls) - polls,
         number(&executor.parks) - parks);
-    claim(TASK_OUTPUT(&handle, receives)->result == 42, "the value arrived");
+    say_claim(TASK_OUTPUT(&handle, receives)->result == 42, "the value arrived");
     task_detach(&handle);
     oneshot_receiver_drop(&receiver);
 }
@@ -207,15 +199,15 @@ static void one_order(bool look_first)
     struct task_handle handle = { NULL };
     struct flag_wait wait = { { &flag_wait_ops }, &flag, look_first,
                               raise_flag,         false, 0 };
-    claim(task_spawn(&executor.scheduler, &wait.future, 0, &handle) == 0, "memory");
+    say_claim(task_spawn(&executor.scheduler, &wait.future, 0, &handle) == 0, "memory");
     int err = executor_run_for(&executor, 50 * NS_PER_MS);
     say("%s  flag set: %s, after 50 ms: %s",
         look_first ? "look, then store the waker: " : "store the waker, then look: ",
         flag.set ? "yes" : "no",
         err == -ETIMEDOUT ? "still asleep, the wake was lost" : "done");
-    claim((err == -ETIMEDOUT) == look_first && flag.set, "only one order loses it");
+    say_claim((err == -ETIMEDOUT) == look_first && flag.set, "only one order loses it");
     task_cancel(&handle);
-    claim(executor_run(&executor) == 0, "a cancel ends it");
+    say_claim(executor_run(&executor) == 0, "a cancel ends it");
     task_detach(&handle);
     waker_cell_finish(&flag.cell);
 }
@@ -263,10 +255,10 @@ static enum poll_state asks_poll(struct future *future, struct context *context)
 {
     struct asks *self = ASYNC_SELF(asks, future);
     ASYNC_BEGIN(self, context);
-    claim(SPAWN(&executor.scheduler, &self->handle,
-                (struct careful){ .future = { &careful_ops },
-                                  .divisor = self->divisor }) == 0,
-          "there was memory");
+    say_claim(SPAWN(&executor.scheduler, &self->handle,
+                    (struct careful){ .future = { &careful_ops },
+                                      .divisor = self->divisor }) == 0,
+              "there was memory");
     if (self->divisor == 2) /* its alarm would ring in an hour */
         task_cancel(&self->handle);
     AWAIT(self->join, task_join(&self->handle));
@@ -287,9 +279,10 @@ static void three_ends(void)
     for (unsigned i = 0; i < 3; i++) {
         struct asks asks = { .future = { &asks_ops }, .divisor = divisors[i] };
         struct task_handle handle = { NULL };
-        claim(executor_block_on(&executor, &asks.future, &handle) == 0, "it returned");
-        claim(TASK_OUTPUT(&handle, asks)->join.status == expected[i],
-              "the joiner saw how it ended");
+        say_claim(executor_block_on(&executor, &asks.future, &handle) == 0,
+                  "it returned");
+        say_claim(TASK_OUTPUT(&handle, asks)->join.status == expected[i],
+                  "the joiner saw how it ended");
         task_detach(&handle);
     }
 }
@@ -314,25 +307,25 @@ static const struct future_ops forgotten_ops = ASYNC_OPS(forgotten);
 static void nobody_will_wake(void)
 {
     say_step("A task that waits, and nobody will ever wake it");
-    claim(SPAWN(&executor.scheduler, NULL,
-                (struct forgotten){ .future = { &forgotten_ops } }) == 0,
-          "there was memory");
+    say_claim(SPAWN(&executor.scheduler, NULL,
+                    (struct forgotten){ .future = { &forgotten_ops } }) == 0,
+              "there was memory");
     int err = executor_run(&executor);
     say("executor_run returned %s instead of sleeping for ever", errname(-err));
-    claim(err == -EDEADLK, "the executor noticed");
+    say_claim(err == -EDEADLK, "the executor noticed");
     say_look("the file and line above: that AWAIT is where it hangs.");
 }
 
 int main(void)
 {
-    claim(executor_init(&executor, NULL) == 0, "there was memory");
-    claim(alarm_clock_start(&alarms) == 0, "there was a thread");
+    say_claim(executor_init(&executor, NULL) == 0, "there was memory");
+    say_claim(alarm_clock_start(&alarms) == 0, "there was a thread");
     the_same_countdowns();
     from_another_thread();
     a_lost_wake();
     three_ends();
     nobody_will_wake();
-    claim(executor_finish(&executor) == 0, "every task ended");
+    say_claim(executor_finish(&executor) == 0, "every task ended");
     alarm_clock_stop(&alarms);
     say_next("read lesson02_wakers/README.md, do its exercises, then: make lesson3");
     return 0;
