@@ -216,6 +216,6 @@ void chat_received(struct chat_member *member, unsigned size)
         member->in_used -= length + 1;
         memmove(member->in, end + 1, member->in_used);
     }
-    if (member->in_used == CHAT_LINE)
+    if (member->why == CHAT_STAYS && member->in_used == CHAT_LINE)
         cut_long_line(member);
 }

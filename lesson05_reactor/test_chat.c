@@ -14,6 +14,7 @@
 #include "common/testing/forbid.h"
 #include "lesson03_iouring/ring_testing.h"
 #include "lesson05_reactor/net.h"
+#include "lesson05_reactor/chat.h"
 
 /* ---- the server */
 
@@ -238,6 +239,42 @@ static void names_are_checked(void **state)
     go(ada);
     go(bob);
     stop_server(&server);
+}
+
+static void sit_down(struct chat_room *room, struct chat_member *member)
+{
+    *member = (struct chat_member){ .room = room, .out = calloc(1, CHAT_QUEUE + 1) };
+    assert_non_null(member->out);
+    waker_cell_init(&member->has_output);
+    waker_cell_init(&member->has_end);
+    chat_enter(member);
+}
+
+static void stand_up(struct chat_member *member)
+{
+    waker_cell_finish(&member->has_output);
+    waker_cell_finish(&member->has_end);
+    free(member->out);
+}
+
+/* Without any connection: the bytes come in the same turn as the end. */
+static void who_was_dropped_says_nothing_more(void **state)
+{
+    (void)state;
+    static struct chat_member ada, bob;
+    struct chat_room room = { 0 };
+    list_init(&room.members);
+    sit_down(&room, &ada);
+    sit_down(&room, &bob);
+    chat_end(&ada, CHAT_TOO_SLOW);
+    memset(ada.in, 'x', CHAT_LINE);
+    memcpy(ada.in, "one\ntwo\n", 8);
+    chat_received(&ada, CHAT_LINE);
+    assert_null(strstr(bob.out, "one"));
+    chat_leave(&ada);
+    chat_leave(&bob);
+    stand_up(&ada);
+    stand_up(&bob);
 }
 
 static void long_lines_and_garbage_do_no_harm(void **state)
@@ -479,6 +516,7 @@ int main(void)
         ON_BOTH(names_are_checked),
         ON_BOTH(long_lines_and_garbage_do_no_harm),
         ON_BOTH(who_does_not_read_is_dropped),
+        cmocka_unit_test(who_was_dropped_says_nothing_more),
         ON_BOTH(half_closed_people_still_get_their_answers),
         ON_BOTH(R3_resets_are_survived),
         ON_BOTH(R5_a_full_house_waits),
