@@ -137,7 +137,8 @@ struct io_op io_recv(struct io_source *source, void *buffer, size_t size);
 struct io_op io_send(struct io_source *source, const void *buffer, size_t size);
 
 /* Receives into a buffer of the driver's, which exists only once there is data: ten
- * thousand idle connections need no buffers. result > 0: the bytes are at
+ * thousand idle connections need no buffers. (On a shared ring, and on a kernel without
+ * buffer rings, each receive that waits holds one.) result > 0: the bytes are at
  * op.with.bytes.buffer, and io_give_back(&op) returns it when you are done with it. */
 struct io_op io_recv_lent(struct io_source *source);
 void io_give_back(struct io_op *op);
@@ -167,7 +168,9 @@ struct io_op io_close(struct io_source *source);
  * -ENOMEM, -EBADF. Sockets and pipes must be non-blocking. */
 int io_attach(int fd, enum io_type type, struct io_source **source);
 
-/* Takes the descriptor back without closing it; nothing may be waiting on it. */
+/* Takes the descriptor back without closing it; nothing may be waiting on it. After
+ * io_recv_lent on a ring, what arrived and was not asked for is lost, and more may be
+ * until the driver's next park. */
 int io_detach(struct io_source *source);
 
 /* Closes at once, without a future: for clean-up where nothing can be awaited. Nothing

@@ -15,8 +15,8 @@
  * Ownership: owns ring, sources, timers, buffers. Threads: not shared: init, park, polls
  * and finish on one thread. Shared: polls and unpark from any thread that outlives its
  * operations (RULES C16), park from one at a time. After fork the child shares the ring's
- * memory with its parent and may not touch it: park and operations are -ESTALE (R11), and
- * the driver is not to be finished there. */
+ * memory with its parent and may not touch it: park and operations are -ESTALE (R11), also
+ * those in flight when they are polled there, and the driver is not to be finished there. */
 #ifndef LESSON05_RING_DRIVER_H
 #define LESSON05_RING_DRIVER_H
 
