@@ -9,9 +9,11 @@
 #include "common/testing/testing.h"
 
 #include <netinet/in.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "lesson02_wakers/waker_probe.h"
 #include "lesson03_iouring/ring_testing.h"
 #include "lesson05_reactor/net.h"
 #include "lesson05_reactor/reactor.h"
@@ -253,6 +255,30 @@ static inline int recv_bytes(struct driver_world *world, struct io_source *sourc
 {
     struct io_op op = io_recv(source, bytes, size);
     return drive_op(world, &op);
+}
+
+/* Polls only when woken, by another thread; false: no wake came. A wake may still be going
+ * on when its effect is seen, so this waits until no waker of the probe lives; and the
+ * probe is static, for a failed test's operation keeps one. From one thread at a time. */
+static inline bool drive_from_afar(struct future *future)
+{
+    static struct waker_probe probe;
+    struct waker waker = probe_waker_clone(&probe);
+    struct context context = { .waker = &waker, .budget = CONTEXT_BUDGET };
+    uint64_t give_up = testing_deadline();
+    long seen = probe_read(&probe.wakes);
+    bool woken = true;
+    for (; woken && future_poll(future, &context) == POLL_PENDING; seen++)
+        while (woken && probe_read(&probe.wakes) <= seen) {
+            sched_yield();
+            woken = !testing_expired(give_up);
+        }
+    waker_drop(&waker);
+    while (woken && probe_read(&probe.live) > 0) {
+        sched_yield();
+        woken = !testing_expired(give_up);
+    }
+    return woken;
 }
 
 /* ---- descriptors */

@@ -240,23 +240,6 @@ static void *echo_bytes(void *argument)
 
 #define ROUNDS 2000
 
-/* Polls only when woken, by the other thread; false: no wake came. */
-static bool drive_from_afar(struct future *future)
-{
-    struct waker_probe probe = { 0 };
-    struct waker waker = probe_waker_clone(&probe);
-    struct context context = { .waker = &waker, .budget = CONTEXT_BUDGET };
-    uint64_t give_up = testing_deadline();
-    bool woken = true;
-    for (long seen = 0; woken && future_poll(future, &context) == POLL_PENDING; seen++)
-        while (woken && probe_read(&probe.wakes) <= seen) {
-            sched_yield();
-            woken = !testing_expired(give_up);
-        }
-    waker_drop(&waker);
-    return woken && probe_read(&probe.live) == 0;
-}
-
 /* One thread reports edges while another one tries, clears and arms. */
 static void R2_two_threads_lose_no_edge(void **state)
 {

@@ -133,23 +133,6 @@ static void stop_parked(struct parked_thread *parked, pthread_t thread)
     pthread_join(thread, NULL);
 }
 
-/* Polls only when woken, by the other thread; false: no wake came. */
-static bool drive_from_afar(struct future *future)
-{
-    struct waker_probe probe = { 0 };
-    struct waker waker = probe_waker_clone(&probe);
-    struct context context = { .waker = &waker, .budget = CONTEXT_BUDGET };
-    uint64_t give_up = testing_deadline();
-    bool woken = true;
-    for (long seen = 0; woken && future_poll(future, &context) == POLL_PENDING; seen++)
-        while (woken && probe_read(&probe.wakes) <= seen) {
-            sched_yield();
-            woken = !testing_expired(give_up);
-        }
-    waker_drop(&waker);
-    return woken;
-}
-
 /* C7: a worker submits for the parker that sleeps; if that fails, the parker must wake up
  * and try again, for nobody else will. */
 static void C7_a_submit_that_failed_is_not_slept_on(void **state)
