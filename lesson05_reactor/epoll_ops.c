@@ -8,19 +8,6 @@
 
 #include "lesson05_reactor/epoll_source.h"
 
-int epoll_op_direction(const struct io_op *op)
-{
-    switch ((enum io_kind)op->kind) {
-    case IO_WRITE:
-    case IO_SEND:
-    case IO_SENDTO:
-    case IO_CONNECT:
-        return WRITING;
-    default:
-        return READING;
-    }
-}
-
 bool epoll_op_blocks(const struct io_op *op)
 {
     switch ((enum io_kind)op->kind) {

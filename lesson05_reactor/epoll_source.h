@@ -7,23 +7,45 @@
 #include <limits.h>
 
 #include "lesson05_reactor/reactor.h"
+#include "lesson05_reactor/readiness.h"
 
 enum { READING, WRITING };
 
 #define TAG_ADDRESS_BITS 48
 
 struct direction {
-    bool ready;    /* an attempt may succeed */
-    uint32_t tick; /* edges seen; a clear is only valid for the tick it looked at */
-    /* borrows: PENDING, from when it was armed until it has its result or is cancelled;
-     * between an edge and its next poll its waker is empty */
-    struct io_op *waits;
+    struct readiness readiness; /* edges set it, tries clear it */
+    /* The operation that is PENDING here, from when it was armed until it has its result
+     * or is cancelled. The direction is its own meanwhile, and only it leaves; whoever
+     * else looks compares the pointer and does not follow it. */
+    _Atomic(const struct io_op *) waits;
+    /* The next edge takes the waker, and then nothing is armed until the operation's next
+     * poll. Written under the source's lock; read by the operation without. */
+    _Atomic bool armed;
+    struct waker waker; /* owns; guarded by the source's lock */
 };
 
-/* Is there an operation that the next edge wakes? */
+/* Is there a waker for the next edge to take? */
 static inline bool direction_is_armed(const struct direction *direction)
 {
-    return direction->waits && direction->waits->completion.waker.ops;
+    /* acquire: pairs with the release in direction_take_waker */
+    return atomic_load_explicit(&direction->armed, memory_order_acquire);
+}
+
+static inline const struct io_op *direction_waits(const struct direction *direction)
+{
+    /* relaxed: a question of identity, nothing behind it is read */
+    return atomic_load_explicit(&direction->waits, memory_order_relaxed);
+}
+
+/* With the source's lock held. */
+static inline struct waker direction_take_waker(struct direction *direction)
+{
+    /* release: pairs with the acquire in direction_is_armed, so that an operation which
+     * finds itself disarmed may leave without the lock */
+    struct waker waker = waker_take(&direction->waker);
+    atomic_store_explicit(&direction->armed, false, memory_order_release);
+    return waker;
 }
 
 struct epoll_source {
@@ -33,7 +55,6 @@ struct epoll_source {
     pthread_mutex_t lock;
     /* guarded by lock when the reactor is shared */
     bool registered;
-    bool hung_up; /* RDHUP, HUP or ERR was seen: a short read does not mean drained */
     struct direction directions[2];
 };
 
@@ -71,7 +92,10 @@ static inline void source_unlock(const struct reactor *reactor,
 }
 
 /* READING or WRITING; which direction an operation waits for. */
-int epoll_op_direction(const struct io_op *op);
+static inline int epoll_op_direction(const struct io_op *op)
+{
+    return io_op_writes(op) ? WRITING : READING;
+}
 
 /* No errno: the descriptor is not ready. */
 #define NOT_READY INT_MIN

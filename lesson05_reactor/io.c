@@ -114,7 +114,7 @@ static void discard_lent(struct future *future)
     .name = (label), .size = sizeof(struct io_packet), .poll = io_poll,                \
     .cancel = io_cancel
 
-static const struct future_ops ops_of_kind[] = {
+const struct future_ops io_ops_of_kind[] = {
     [IO_READ] = { IO_OPS("read") },
     [IO_WRITE] = { IO_OPS("write") },
     [IO_RECV] = { IO_OPS("recv") },
@@ -129,57 +129,7 @@ static const struct future_ops ops_of_kind[] = {
     [IO_CLOSE] = { IO_OPS("close") },
 };
 
-/* The kernel moves at most this much in one call; also keeps results positive. */
-#define LENGTH_MAX ((size_t)0x7ffff000)
-
-static struct io_op make(enum io_kind kind, struct io_source *source, size_t size)
-{
-    return (struct io_op){
-        .future = { &ops_of_kind[kind] },
-        .source = source,
-        .length = (uint32_t)(size > LENGTH_MAX ? LENGTH_MAX : size),
-        .kind = (uint8_t)kind,
-    };
-}
-
-/* ---- constructors */
-
-struct io_op io_read(struct io_source *source, void *buffer, size_t size,
-                     uint64_t offset)
-{
-    struct io_op op = make(IO_READ, source, size);
-    op.with.bytes.buffer = buffer;
-    op.with.bytes.offset = offset;
-    return op;
-}
-
-struct io_op io_write(struct io_source *source, const void *buffer, size_t size,
-                      uint64_t offset)
-{
-    struct io_op op = make(IO_WRITE, source, size);
-    op.with.bytes.buffer = (void *)(uintptr_t)buffer; /* only read through */
-    op.with.bytes.offset = offset;
-    return op;
-}
-
-struct io_op io_recv(struct io_source *source, void *buffer, size_t size)
-{
-    struct io_op op = make(IO_RECV, source, size);
-    op.with.bytes.buffer = buffer;
-    return op;
-}
-
-struct io_op io_send(struct io_source *source, const void *buffer, size_t size)
-{
-    struct io_op op = make(IO_SEND, source, size);
-    op.with.bytes.buffer = (void *)(uintptr_t)buffer; /* only read through */
-    return op;
-}
-
-struct io_op io_recv_lent(struct io_source *source)
-{
-    return make(IO_RECV_LENT, source, 0);
-}
+/* ---- for drivers */
 
 void io_give_back(struct io_op *op)
 {
@@ -187,48 +137,6 @@ void io_give_back(struct io_op *op)
           "io_give_back of an operation that holds no lent buffer");
     op->driver->ops->give_back(op->driver, op);
     op->with.bytes.buffer = NULL;
-}
-
-struct io_op io_accept(struct io_source *listener, struct sockaddr *name,
-                       socklen_t *size)
-{
-    struct io_op op = make(IO_ACCEPT, listener, 0);
-    op.with.address.name = name;
-    op.with.address.size = size;
-    return op;
-}
-
-struct io_op io_connect(struct io_source *source, const struct sockaddr *name,
-                        socklen_t size)
-{
-    struct io_op op = make(IO_CONNECT, source, size);
-    op.with.address.name = (struct sockaddr *)(uintptr_t)name; /* only read through */
-    return op;
-}
-
-static struct io_packet make_packet(enum io_kind kind, struct io_source *source,
-                                    void *packet, size_t size)
-{
-    return (struct io_packet){ .op = make(kind, source, size), .bytes = packet };
-}
-
-struct io_packet io_recvfrom(struct io_source *source, void *packet, size_t size,
-                             struct sockaddr *name, socklen_t *name_size)
-{
-    struct io_packet self = make_packet(IO_RECVFROM, source, packet, size);
-    self.name = name;
-    self.name_size = name_size;
-    return self;
-}
-
-struct io_packet io_sendto(struct io_source *source, const void *packet, size_t size,
-                           const struct sockaddr *name, socklen_t name_size)
-{
-    void *bytes = (void *)(uintptr_t)packet; /* only read through */
-    struct io_packet self = make_packet(IO_SENDTO, source, bytes, size);
-    self.name = (struct sockaddr *)(uintptr_t)name;
-    self.header.msg_namelen = name_size;
-    return self;
 }
 
 struct msghdr *io_packet_header(struct io_op *op)
@@ -241,26 +149,6 @@ struct msghdr *io_packet_header(struct io_op *op)
     self->header.msg_iov = &self->vector;
     self->header.msg_iovlen = 1;
     return &self->header;
-}
-
-struct io_op io_openat(int folder, const char *path, int flags, mode_t mode)
-{
-    struct io_op op = make(IO_OPENAT, NULL, 0);
-    op.with.open.path = path;
-    op.with.open.folder = folder;
-    op.with.open.flags = flags;
-    op.with.open.mode = mode;
-    return op;
-}
-
-struct io_op io_fsync(struct io_source *source)
-{
-    return make(IO_FSYNC, source, 0);
-}
-
-struct io_op io_close(struct io_source *source)
-{
-    return make(IO_CLOSE, source, 0);
 }
 
 /* ---- sources */

@@ -1,5 +1,6 @@
-/* lent_pool: malloc with a short memory. Keeps up to LENT_KEEP vacant buffers, so that a
- * burst does not stay allocated for ever. */
+/* lent_pool: malloc with a short memory. Keeps up to LENT_KEEP vacant buffers and one spare
+ * one, so that a burst does not stay allocated for ever. Invariant: a buffer that exists
+ * is lent, in the list, or the spare one. */
 #include "lesson05_reactor/lent_pool.h"
 
 #include <stdlib.h>
@@ -31,12 +32,28 @@ static void unlock(struct lent_pool *pool)
         pthread_mutex_unlock(&pool->lock);
 }
 
+/* Swaps what is spare. A pool of one thread needs no read-modify-write. */
+static struct lent_buffer *swap_spare(struct lent_pool *pool, struct lent_buffer *spare)
+{
+    struct lent_buffer *before =
+        atomic_load_explicit(&pool->spare, memory_order_relaxed);
+    if (!pool->shared)
+        atomic_store_explicit(&pool->spare, spare, memory_order_relaxed);
+    else if (before != spare) /* acq_rel: pairs with itself; a buffer changes hands */
+        before = atomic_exchange_explicit(&pool->spare, spare, memory_order_acq_rel);
+    return before;
+}
+
 void lent_pool_finish(struct lent_pool *pool)
 {
     if (!pool->size)
         return;
-    CHECK(pool->out == 0, "%zu lent buffer(s) not given back when their driver ends",
-          pool->out);
+    struct lent_buffer *spare = swap_spare(pool, NULL);
+    size_t here = pool->kept + (spare != NULL);
+    CHECK(pool->made == here,
+          "%zu lent buffer(s) not given back when their driver ends",
+          pool->made - here);
+    free(spare);
     while (pool->vacant) {
         struct lent_buffer *next = pool->vacant->next;
         free(pool->vacant);
@@ -46,7 +63,7 @@ void lent_pool_finish(struct lent_pool *pool)
     pool->size = 0;
 }
 
-void *lent_pool_lend(struct lent_pool *pool)
+static struct lent_buffer *take_vacant(struct lent_pool *pool)
 {
     lock(pool);
     struct lent_buffer *buffer = pool->vacant;
@@ -55,25 +72,39 @@ void *lent_pool_lend(struct lent_pool *pool)
         pool->kept--;
     } else {
         buffer = malloc(pool->size);
+        pool->made += buffer != NULL;
     }
-    pool->out += buffer != NULL;
     unlock(pool);
     return buffer;
 }
 
-void lent_pool_give_back(struct lent_pool *pool, void *memory)
+void *lent_pool_lend(struct lent_pool *pool)
 {
-    struct lent_buffer *buffer = memory;
+    struct lent_buffer *spare = swap_spare(pool, NULL);
+    return spare ? spare : take_vacant(pool);
+}
+
+static void keep_or_free(struct lent_pool *pool, struct lent_buffer *buffer)
+{
     lock(pool);
-    CHECK(pool->out > 0, "a lent buffer was given back twice");
-    pool->out--;
+    CHECK(pool->kept < pool->made, "a lent buffer was given back twice");
     bool keep = pool->kept < LENT_KEEP;
     if (keep) {
         buffer->next = pool->vacant;
         pool->vacant = buffer;
         pool->kept++;
+    } else {
+        pool->made--;
     }
     unlock(pool);
     if (!keep)
         free(buffer);
+}
+
+void lent_pool_give_back(struct lent_pool *pool, void *memory)
+{
+    struct lent_buffer *before = swap_spare(pool, memory);
+    CHECK(before != memory, "a lent buffer was given back twice");
+    if (before)
+        keep_or_free(pool, before);
 }

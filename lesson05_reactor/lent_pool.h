@@ -6,6 +6,7 @@
 #define LESSON05_LENT_POOL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,10 +15,13 @@ struct lent_buffer;
 struct lent_pool {
     size_t size; /* immutable: bytes in a buffer */
     bool shared; /* immutable */
+    /* any thread, atomic: one more vacant buffer, the one that was given back last; a
+     * server that answers at once lends and takes back this one, and takes no lock */
+    _Atomic(struct lent_buffer *) spare; /* owns */
     /* guarded by lock when shared */
     pthread_mutex_t lock;
     struct lent_buffer *vacant; /* owns */
-    size_t out;                 /* lent and not given back */
+    size_t made;                /* that exist: lent, vacant or spare */
     size_t kept;                /* vacant ones */
 };
 

@@ -2,10 +2,10 @@
  *
  * Problem: an edge is reported once. Whoever throws it away waits for ever; whoever
  * believes an old one spins. Idea: remember it in a ready bit for each direction, with a
- * tick that says how many edges came; reactor_io.c tries while the bit is set. Invariant:
- * if an operation is armed, its direction's ready bit is off, the descriptor is
- * registered, and the next edge takes its waker out under the source's lock. Wakes happen
- * after unlocking (W6).
+ * tick that says how many edges came (readiness.h); reactor_io.c tries while the bit is
+ * set. Invariant: when an operation is armed, its direction's ready bit is off, the
+ * descriptor is registered, and the next edge takes its waker out under the source's
+ * lock. Wakes happen after unlocking (W6).
  *
  * An event carries the source's address and 16 bits of its generation: an event for an
  * earlier tenant of that memory is dropped (R4). */
@@ -31,14 +31,12 @@ static struct epoll_source *event_source(const void *tag)
 }
 
 /* With the source's lock held: notes an edge and takes the waiter's waker. */
-static struct waker note_edge(struct direction *direction)
+static struct waker note_edge(const struct reactor *self, struct direction *direction,
+                              bool hung_up)
 {
-    struct waker waker = { 0 };
-    direction->ready = true;
-    direction->tick++;
-    if (direction->waits)
-        waker = waker_take(&direction->waits->completion.waker);
-    return waker;
+    readiness_edge(&direction->readiness, hung_up, self->shared);
+    return direction_is_armed(direction) ? direction_take_waker(direction)
+                                         : (struct waker){ 0 };
 }
 
 static void handle_event(struct reactor *self, const struct poller_event *event)
@@ -54,11 +52,11 @@ static void handle_event(struct reactor *self, const struct poller_event *event)
     /* In this order: the generation changes, under another lock, only while it is not
      * registered. */
     if (source->registered && event_tag(source) == tag) {
-        source->hung_up |= (bits & HANGUP) != 0;
-        if (bits & (POLLER_READABLE | HANGUP)) /* R3: an end or an error is news, too */
-            reader = note_edge(&source->directions[READING]);
+        bool hung_up = bits & HANGUP; /* R3: an end or an error is news, too */
+        if (hung_up || (bits & POLLER_READABLE))
+            reader = note_edge(self, &source->directions[READING], hung_up);
         if (bits & (POLLER_WRITABLE | POLLER_HUP | POLLER_ERR))
-            writer = note_edge(&source->directions[WRITING]);
+            writer = note_edge(self, &source->directions[WRITING], hung_up);
     }
     source_unlock(self, source);
     waker_wake(&reader);

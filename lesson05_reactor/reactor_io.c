@@ -37,9 +37,8 @@ static int reactor_attach(struct io_driver *driver, int fd, enum io_type type,
     }
     source_lock(self, source);
     source->registered = false;
-    source->hung_up = false;
-    source->directions[READING] = (struct direction){ 0 };
-    source->directions[WRITING] = (struct direction){ .ready = true };
+    readiness_reset(&source->directions[READING].readiness, false);
+    readiness_reset(&source->directions[WRITING].readiness, true);
     source_unlock(self, source);
     *out = base;
     return 0;
@@ -51,7 +50,8 @@ static int reactor_detach(struct io_driver *driver, struct io_source *base)
     struct epoll_source *source = source_of(base);
     int fd = base->fd;
     source_lock(self, source);
-    CHECK(!source->directions[READING].waits && !source->directions[WRITING].waits,
+    CHECK(!direction_waits(&source->directions[READING]) &&
+              !direction_waits(&source->directions[WRITING]),
           "fd %d is closed or detached while an operation waits on it", fd);
     /* relaxed: the task that closes has seen each of its jobs complete */
     CHECK(atomic_load_explicit(&source->jobs, memory_order_relaxed) == 0,
@@ -84,29 +84,60 @@ static int arm(struct reactor *self, struct epoll_source *source, struct io_op *
             return err;
         source->registered = true;
     }
-    waker_store(&op->completion.waker, context);
-    direction->waits = op;
+    waker_store(&direction->waker, context);
+    /* relaxed, both: read by this operation, and under the lock */
+    atomic_store_explicit(&direction->armed, true, memory_order_relaxed);
+    atomic_store_explicit(&direction->waits, op, memory_order_relaxed);
     return 0;
 }
 
-static void disarm(struct epoll_source *source, struct io_op *op)
+/* The operation is over: the direction is free. Needs the lock only while a waker is
+ * there; after the edge that woke us there is none. */
+static void leave(const struct reactor *self, struct epoll_source *source,
+                  const struct io_op *op)
 {
     struct direction *direction = &source->directions[epoll_op_direction(op)];
-    if (direction->waits == op)
-        direction->waits = NULL;
-    waker_drop(&op->completion.waker);
+    if (direction_waits(direction) != op)
+        return;
+    if (direction_is_armed(direction)) {
+        source_lock(self, source);
+        struct waker waker = direction_take_waker(direction);
+        source_unlock(self, source);
+        waker_drop(&waker);
+    }
+    /* relaxed: see direction_waits */
+    atomic_store_explicit(&direction->waits, NULL, memory_order_relaxed);
 }
 
-/* Did this result say that nothing more is to be had until the next edge? */
-static bool drained(const struct epoll_source *source, const struct io_op *op, int n,
-                    size_t lent_size)
+/* Did this result say that nothing more is to be had until the next edge? `seen`: the
+ * readiness before the try. */
+static bool drained(const struct io_op *op, int n, size_t lent_size, uint32_t seen)
 {
     if (n == NOT_READY)
         return true;
     size_t asked = op->kind == IO_RECV_LENT ? lent_size : op->length;
     bool reads = op->kind == IO_RECV || op->kind == IO_READ || op->kind == IO_RECV_LENT;
-    return reads && source->base.type == IO_TYPE_STREAM && n > 0 && (size_t)n < asked &&
-           !source->hung_up; /* R12 */
+    return reads && op->source->type == IO_TYPE_STREAM && n > 0 && (size_t)n < asked &&
+           !(seen & READINESS_HUNG_UP); /* R12 */
+}
+
+/* The ready bit was off. Looks again under the lock, for an edge may have come: edges are
+ * noted under it. True: PENDING, or over with op->result; false: try again. */
+static bool wait_for_edge(struct reactor *self, struct io_op *op,
+                          struct context *context, enum poll_state *state)
+{
+    struct epoll_source *source = source_of(op->source);
+    struct direction *direction = &source->directions[epoll_op_direction(op)];
+    source_lock(self, source);
+    const struct io_op *other = direction_waits(direction);
+    bool ready = readiness_is_ready(&direction->readiness);
+    if (other && other != op)
+        op->result = -EBUSY;
+    else
+        op->result = ready ? 0 : arm(self, source, op, context);
+    source_unlock(self, source);
+    *state = op->result < 0 ? POLL_READY : POLL_PENDING;
+    return op->result < 0 || !ready;
 }
 
 /* Tries while the ready bit is on; arms when it is off. */
@@ -115,27 +146,24 @@ static enum poll_state try_or_arm(struct reactor *self, struct io_op *op,
 {
     struct epoll_source *source = source_of(op->source);
     struct direction *direction = &source->directions[epoll_op_direction(op)];
-    source_lock(self, source);
-    if (direction->waits && direction->waits != op) {
-        source_unlock(self, source);
+    const struct io_op *other = direction_waits(direction);
+    if (other && other != op) {
         op->result = -EBUSY;
         return POLL_READY;
     }
     for (;;) {
-        if (!direction->ready) {
-            op->result = arm(self, source, op, context);
-            source_unlock(self, source);
-            return op->result < 0 ? POLL_READY : POLL_PENDING;
+        uint32_t seen = readiness_look(&direction->readiness);
+        enum poll_state state;
+        if (!(seen & READINESS_READY)) {
+            if (wait_for_edge(self, op, context, &state))
+                return state;
+            continue;
         }
-        uint32_t tick = direction->tick;
-        source_unlock(self, source);
         int n = epoll_op_attempt(self, op);
-        source_lock(self, source);
-        if (direction->tick == tick && drained(source, op, n, self->lent.size))
-            direction->ready = false; /* R2: only if no newer edge came */
+        if (drained(op, n, self->lent.size, seen))
+            readiness_clear(&direction->readiness, seen, self->shared); /* R2 */
         if (n != NOT_READY) {
-            disarm(source, op);
-            source_unlock(self, source);
+            leave(self, source, op);
             op->result = n;
             return POLL_READY;
         }
@@ -227,10 +255,7 @@ static enum poll_state reactor_poll(struct io_driver *driver, struct io_op *op,
         return poll_blocking(op, context);
     if (!op->cancelled)
         return try_or_arm(self, op, context);
-    struct epoll_source *source = source_of(op->source);
-    source_lock(self, source);
-    disarm(source, op);
-    source_unlock(self, source);
+    leave(self, source_of(op->source), op);
     op->result = -ECANCELED;
     return POLL_READY;
 }

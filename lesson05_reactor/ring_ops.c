@@ -23,18 +23,12 @@ static void fill(struct io_op *op, enum ring_fill fills, void *target, uint32_t 
     op->via.ring.size = size;
 }
 
-bool ring_op_writes(const struct io_op *op)
-{
-    return op->kind == IO_WRITE || op->kind == IO_SEND || op->kind == IO_SENDTO ||
-           op->kind == IO_CONNECT;
-}
-
 /* The operation's share of its source's in_flight. */
 static uint32_t share_of(const struct io_op *op)
 {
     if (op->source->type == IO_TYPE_FILE || op->kind == IO_FSYNC)
         return ONE_MORE;
-    return ring_op_writes(op) ? WRITER_BUSY : READER_BUSY;
+    return io_op_writes(op) ? WRITER_BUSY : READER_BUSY;
 }
 
 bool ring_op_enter(struct io_op *op)
@@ -88,7 +82,7 @@ static void prepare_bytes(struct io_op *op, struct io_uring_sqe *sqe)
         io_uring_prep_read(sqe, fd, from, left, offset);
     else
         io_uring_prep_recv(sqe, fd, from, left, 0);
-    if (!ring_op_writes(op))
+    if (!io_op_writes(op))
         fill(op, RING_FILLS_RESULT, op->with.bytes.buffer, op->length);
 }
 
@@ -145,7 +139,7 @@ void ring_op_prepare(struct io_op *op, struct io_uring_sqe *sqe)
     fill(op, RING_FILLS_NOTHING, NULL, 0);
     if (op->driver_use == A_POLL)
         io_uring_prep_poll_add(sqe, op->source->fd,
-                               ring_op_writes(op) ? POLLOUT : POLLIN);
+                               io_op_writes(op) ? POLLOUT : POLLIN);
     else
         prepare_operation(op, sqe);
     op->via.ring.complete = ring_op_completed;

@@ -50,9 +50,6 @@ enum { READER_BUSY = 1, WRITER_BUSY = 2, ONE_MORE = 4 };
  * what the first one did. */
 enum { CANCEL_NONE, CANCEL_ASKED, CANCEL_OVER };
 
-/* Does the operation wait for writability? */
-bool ring_op_writes(const struct io_op *op);
-
 /* Counts the operation in; false: its direction is busy. And out again. */
 bool ring_op_enter(struct io_op *op);
 void ring_op_leave(struct io_op *op);

@@ -152,7 +152,8 @@ static void R4_an_event_of_this_batch_for_an_earlier_tenant_is_dropped(void **st
     write_raw(second_peer, "2", 1); /* two events, one batch, in this order */
     turn_for(&w, 0);
     assert_non_null(mover.comes);
-    assert_false(source_of(mover.comes)->directions[READING].ready);
+    assert_false(
+        readiness_is_ready(&source_of(mover.comes)->directions[READING].readiness));
     assert_true(direction_is_armed(&source_of(mover.comes)->directions[READING]));
     assert_int_equal(drive_op(&w, &op), 1);
     write_raw(mover.peer, "3", 1);
@@ -179,13 +180,13 @@ static void R12_a_short_read_saves_a_call_unless_the_peer_hung_up(void **state)
     start_pending(&w, &op);
     write_raw(peer, "short", 5);
     assert_int_equal(drive_op(&w, &op), 5);
-    assert_false(reading->ready);
+    assert_false(readiness_is_ready(&reading->readiness));
     op = io_recv(source, got, sizeof got);
     start_pending(&w, &op);
     write_raw(peer, "short", 5);
     shutdown(peer, SHUT_WR); /* the same edge says both */
     assert_int_equal(drive_op(&w, &op), 5);
-    assert_true(reading->ready);
+    assert_true(readiness_is_ready(&reading->readiness));
     assert_int_equal(recv_bytes(&w, source, got, sizeof got), 0);
     close(peer);
     close_source_in(&w, source);
@@ -205,7 +206,7 @@ static void only_eagain_drains_what_is_no_stream(void **state)
     start_pending(&w, &op);
     write_raw(fds[1], "short", 5);
     assert_int_equal(drive_op(&w, &op), 5);
-    assert_true(source_of(source)->directions[READING].ready);
+    assert_true(readiness_is_ready(&source_of(source)->directions[READING].readiness));
     close(fds[1]);
     close_source_in(&w, source);
     close_world(&w);
