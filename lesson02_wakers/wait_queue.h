@@ -14,7 +14,8 @@
  *                                  or passes it on (RULES W9)
  *
  * How the giving side goes (see notify.c for a whole example):
- *     struct wake_batch batch = { 0 };
+ *     struct wake_batch batch;
+ *     batch.count = 0;                     // and not { 0 }: that writes 264 bytes
  *     pthread_mutex_lock(&queue->lock);
  *     ... change the state; wait_queue_grant(waiter, 1, &batch); ...
  *     pthread_mutex_unlock(&queue->lock);
@@ -50,7 +51,7 @@ struct waiter {
     unsigned grant; /* 0: none yet; else what the giving side gave, its own number */
 };
 
-/* Wakers to be woken once the lock is released. {0} is an empty batch. */
+/* Wakers to be woken once the lock is released. Empty when count is 0. */
 #define WAKE_BATCH 16
 struct wake_batch {
     unsigned count;

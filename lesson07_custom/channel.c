@@ -89,7 +89,8 @@ static void destroy(struct channel *channel)
 
 static void grant_line(struct channel *channel, struct wait_queue *line, unsigned grant)
 {
-    struct wake_batch batch = { 0 };
+    struct wake_batch batch;
+    batch.count = 0;
     struct waiter *waiter;
     while ((waiter = wait_queue_first(line))) {
         wait_queue_grant(waiter, grant, &batch);
@@ -196,7 +197,8 @@ static int take(struct channel *channel, void *value, struct wake_batch *batch)
 
 int channel_try_send(struct channel *channel, const void *value)
 {
-    struct wake_batch batch = { 0 };
+    struct wake_batch batch;
+    batch.count = 0;
     lock(channel);
     int err = put(channel, value, &batch);
     unlock(channel, &batch);
@@ -205,7 +207,8 @@ int channel_try_send(struct channel *channel, const void *value)
 
 int channel_try_recv(struct channel *channel, void *value)
 {
-    struct wake_batch batch = { 0 };
+    struct wake_batch batch;
+    batch.count = 0;
     lock(channel);
     int err = take(channel, value, &batch);
     unlock(channel, &batch);
@@ -226,7 +229,8 @@ static enum poll_state send_poll(struct future *future, struct context *context)
 {
     struct channel_send *self = container_of(future, struct channel_send, future);
     struct channel *channel = self->channel;
-    struct wake_batch batch = { 0 };
+    struct wake_batch batch;
+    batch.count = 0;
     struct waker old = { 0 };
     lock(channel);
     if (self->waiter.grant)
@@ -279,7 +283,8 @@ static enum poll_state recv_poll(struct future *future, struct context *context)
 {
     struct channel_recv *self = container_of(future, struct channel_recv, future);
     struct channel *channel = self->channel;
-    struct wake_batch batch = { 0 };
+    struct wake_batch batch;
+    batch.count = 0;
     struct waker old = { 0 };
     lock(channel);
     if (!self->cancelled) {

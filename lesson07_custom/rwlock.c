@@ -58,7 +58,8 @@ static struct rwlock_wait *wait_of(struct waiter *waiter)
 /* It is released. */
 static void serve_and_unlock(struct rwlock *lock)
 {
-    struct wake_batch batch = { 0 };
+    struct wake_batch batch;
+    batch.count = 0;
     struct waiter *first;
     while ((first = wait_queue_first(&lock->queue)) &&
            fits(lock, wait_of(first)->writes)) {

@@ -36,7 +36,8 @@ static struct semaphore_acquire *acquire_of(struct waiter *waiter)
 /* With the lock held; it is released. */
 static void serve_and_unlock(struct semaphore *semaphore)
 {
-    struct wake_batch batch = { 0 };
+    struct wake_batch batch;
+    batch.count = 0;
     struct waiter *first;
     while ((first = wait_queue_first(&semaphore->queue)) &&
            acquire_of(first)->wanted <= semaphore->permits) {
