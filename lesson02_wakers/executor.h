@@ -1,6 +1,7 @@
 /* executor: one thread, one queue, and a parker to sleep in.
  *
- * Runs tasks in the order in which they became runnable. When none is, it parks; a wake
+ * Runs tasks in the order in which they became runnable, or, if it is told so, spawned
+ * tasks newest first (task_stack.h), by turns with the others. When none is, it parks; a wake
  * from any thread unparks it. Between tasks it looks at its inbox (spawns and wakes
  * from other threads) and, every PARK_INTERVAL polls, gives its parker a turn that does
  * not sleep.
@@ -16,6 +17,7 @@
 
 #include "lesson02_wakers/task.h"
 #include "lesson02_wakers/task_home.h"
+#include "lesson02_wakers/task_stack.h"
 #include "lesson02_wakers/thread_parker.h"
 
 struct task_queue {
@@ -31,6 +33,12 @@ struct executor {
     struct thread_parker own_parker;
     /* owner thread only */
     struct task_queue ready;
+    struct task_stack newest; /* spawned here, if newest_first */
+    bool newest_first;        /* may be set after init, while there is no task */
+    struct task_queue older;  /* what the stack had no room for */
+    unsigned turn;            /* whose turn it is */
+    unsigned until_park;      /* polls until the parker's next turn */
+    unsigned passed_over; /* turns of the parker since the stack's oldest was next */
     struct task_runner runner;
     uint64_t live;     /* admitted, not retired */
     uint64_t stalled;  /* of those: waiting with no waker anywhere */
@@ -41,7 +49,8 @@ struct executor {
     _Atomic uint64_t parks;        /* times it went to sleep */
     _Atomic(const char *) polling; /* static: the task being polled, or NULL */
     /* any thread, atomic */
-    _Atomic bool has_mail; /* written with the lock held */
+    _Atomic bool
+        attention; /* the inbox, the home's mail or a call is to be looked at */
     _Atomic bool called;
     void (*on_call)(struct executor *executor, void *argument); /* see executor_call */
     void *on_call_argument;                                     /* borrows */
