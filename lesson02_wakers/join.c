@@ -59,6 +59,15 @@ struct waker join_take_waker(struct task *task)
     return joiner ? joiner->waker : (struct waker){ 0 };
 }
 
+/* Of a DONE task. */
+static enum join_status status_of(const struct task *task)
+{
+    uint32_t word = atomic_load_explicit(&task->state, memory_order_relaxed);
+    if (word & TASK_PANICKED)
+        return JOIN_PANICKED;
+    return word & TASK_CANCELLED ? JOIN_CANCELLED : JOIN_OK;
+}
+
 /* The completer has been here, or is: its wake may go to an older waker, so ask again.
  */
 static enum poll_state ask_again(struct context *context)
@@ -73,8 +82,9 @@ static enum poll_state join_poll(struct future *future, struct context *context)
     struct task *task = self->handle->task;
     CHECK(task, "a join on an empty handle");
     if (task_is_done(self->handle)) {
-        self->status = task_status(self->handle);
-        self->panic = task_panic_text(self->handle);
+        self->status = status_of(task);
+        if (self->status == JOIN_PANICKED)
+            self->panic = task_panic_text(self->handle);
         return POLL_READY;
     }
     CHECK(!task_is_local(task) || task_home_is_here(home_of(task)),
@@ -123,12 +133,7 @@ struct task_join task_join(const struct task_handle *handle)
 
 enum join_status task_status(const struct task_handle *handle)
 {
-    if (!task_is_done(handle))
-        return JOIN_WAITING;
-    uint32_t word = atomic_load_explicit(&handle->task->state, memory_order_relaxed);
-    if (word & TASK_PANICKED)
-        return JOIN_PANICKED;
-    return word & TASK_CANCELLED ? JOIN_CANCELLED : JOIN_OK;
+    return task_is_done(handle) ? status_of(handle->task) : JOIN_WAITING;
 }
 
 const char *task_panic_text(const struct task_handle *handle)

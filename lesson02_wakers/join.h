@@ -32,7 +32,7 @@ struct task_join {
                           NULL when there was no memory to keep it */
 };
 
-struct task_join task_join(const struct task_handle *handle);
+CONSTRUCTOR struct task_join task_join(const struct task_handle *handle);
 
 /* How a DONE task ended; JOIN_WAITING when it is not DONE. Any thread. */
 enum join_status task_status(const struct task_handle *handle);

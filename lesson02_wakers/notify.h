@@ -51,6 +51,6 @@ struct notify_wait {
     int result;  /* output: 0 or -ECANCELED */
 };
 
-struct notify_wait notify_wait(struct notify *notify);
+CONSTRUCTOR struct notify_wait notify_wait(struct notify *notify);
 
 #endif

@@ -67,6 +67,6 @@ struct oneshot_receive {
 };
 
 /* One at a time. */
-struct oneshot_receive oneshot_receive(struct oneshot_receiver *receiver);
+CONSTRUCTOR struct oneshot_receive oneshot_receive(struct oneshot_receiver *receiver);
 
 #endif

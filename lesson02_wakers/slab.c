@@ -221,10 +221,9 @@ void *slab_alloc(struct slab *slab, size_t size)
         if (slot)
             atomic_fetch_add_explicit(&slab->live, 1, memory_order_relaxed);
     }
-    if (slot) { /* all but the life sign, which is 0 and stays so until it is set */
-        size_t from = sizeof slot->life;
-        MEM_UNPOISON((char *)slot + from, slot_bytes(block_of(slot)) - from);
-    }
+    if (slot) /* all but the life sign, which is 0 and stays so until it is set */
+        MEM_UNPOISON((char *)slot + sizeof slot->life,
+                     slot_bytes(block_of(slot)) - sizeof slot->life);
     return slot;
 }
 

@@ -58,12 +58,17 @@ struct waker waiter_leave(struct waiter *waiter)
     return waker_take(&waiter->waker);
 }
 
-void wait_queue_grant(struct waiter *waiter, unsigned grant, struct wake_batch *batch)
+struct waker wait_queue_grant_one(struct waiter *waiter, unsigned grant)
 {
     CHECK(waiter->queued && grant, "a waiter that is not in line was granted");
-    CHECK(!wake_batch_is_full(batch), "a batch holds %d wakers", WAKE_BATCH);
     waiter->grant = grant;
-    batch->wakers[batch->count++] = waiter_leave(waiter);
+    return waiter_leave(waiter);
+}
+
+void wait_queue_grant(struct waiter *waiter, unsigned grant, struct wake_batch *batch)
+{
+    CHECK(!wake_batch_is_full(batch), "a batch holds %d wakers", WAKE_BATCH);
+    batch->wakers[batch->count++] = wait_queue_grant_one(waiter, grant);
 }
 
 void wake_batch_wake(struct wake_batch *batch)

@@ -78,9 +78,12 @@ struct waker waiter_wait(struct wait_queue *queue, struct waiter *waiter,
 /* Gets out of line. Returns its waker, to be dropped after unlocking. */
 struct waker waiter_leave(struct waiter *waiter);
 
-/* Takes a waiter out of line, notes what it gets (not 0), and moves its waker to the
- * batch, which must not be full. After the lock is released the waiter's memory may be
- * gone at any moment. */
+/* Takes a waiter out of line, notes what it gets (not 0), and answers its waker, to be
+ * woken after unlocking. After the lock is released the waiter's memory may be gone at
+ * any moment. */
+struct waker wait_queue_grant_one(struct waiter *waiter, unsigned grant);
+
+/* The same into a batch, which must not be full. */
 void wait_queue_grant(struct waiter *waiter, unsigned grant, struct wake_batch *batch);
 
 static inline bool wake_batch_is_full(const struct wake_batch *batch)

@@ -114,7 +114,7 @@ static void discard_lent(struct future *future)
     .name = (label), .size = sizeof(struct io_packet), .poll = io_poll,                \
     .cancel = io_cancel
 
-const struct future_ops io_ops_of_kind[] = {
+static const struct future_ops ops_of_kind[] = {
     [IO_READ] = { IO_OPS("read") },
     [IO_WRITE] = { IO_OPS("write") },
     [IO_RECV] = { IO_OPS("recv") },
@@ -128,6 +128,107 @@ const struct future_ops io_ops_of_kind[] = {
     [IO_FSYNC] = { IO_OPS("fsync") },
     [IO_CLOSE] = { IO_OPS("close") },
 };
+
+/* ---- constructors, each one compound literal: see CONSTRUCTOR in future.h */
+
+/* The kernel moves at most this much in one call; also keeps results positive. */
+#define LENGTH_MAX ((size_t)0x7ffff000)
+#define LENGTH(size) ((uint32_t)((size) > LENGTH_MAX ? LENGTH_MAX : (size)))
+
+#define OPERATION(of_kind, on_source, ...)                                             \
+    {                                                                                  \
+        .future = { &ops_of_kind[of_kind] }, .source = (on_source), .kind = (of_kind), \
+        __VA_ARGS__                                                                    \
+    }
+
+/* The kernel, or we, only read through it. */
+#define READ_ONLY(pointer) ((void *)(uintptr_t)(pointer))
+
+struct io_op io_read(struct io_source *source, void *buffer, size_t size,
+                     uint64_t offset)
+{
+    return (struct io_op)OPERATION(IO_READ, source, .with.bytes = { buffer, offset },
+                                   .length = LENGTH(size));
+}
+
+struct io_op io_write(struct io_source *source, const void *buffer, size_t size,
+                      uint64_t offset)
+{
+    return (struct io_op)OPERATION(IO_WRITE, source,
+                                   .with.bytes = { READ_ONLY(buffer), offset },
+                                   .length = LENGTH(size));
+}
+
+struct io_op io_recv(struct io_source *source, void *buffer, size_t size)
+{
+    return (struct io_op)OPERATION(IO_RECV, source,
+                                   .with.bytes = { buffer, IO_NO_OFFSET },
+                                   .length = LENGTH(size));
+}
+
+struct io_op io_send(struct io_source *source, const void *buffer, size_t size)
+{
+    return (struct io_op)OPERATION(IO_SEND, source,
+                                   .with.bytes = { READ_ONLY(buffer), IO_NO_OFFSET },
+                                   .length = LENGTH(size));
+}
+
+struct io_op io_recv_lent(struct io_source *source)
+{
+    return (struct io_op)OPERATION(IO_RECV_LENT, source,
+                                   .with.bytes = { NULL, IO_NO_OFFSET });
+}
+
+struct io_op io_accept(struct io_source *listener, struct sockaddr *name,
+                       socklen_t *size)
+{
+    return (struct io_op)OPERATION(IO_ACCEPT, listener, .with.address = { name, size });
+}
+
+struct io_op io_connect(struct io_source *source, const struct sockaddr *name,
+                        socklen_t size)
+{
+    return (struct io_op)OPERATION(
+        IO_CONNECT, source, .with.address.name = READ_ONLY(name), .length = size);
+}
+
+struct io_packet io_recvfrom(struct io_source *source, void *packet, size_t size,
+                             struct sockaddr *name, socklen_t *name_size)
+{
+    return (struct io_packet){
+        .op = OPERATION(IO_RECVFROM, source, .length = LENGTH(size)),
+        .bytes = packet,
+        .name = name,
+        .name_size = name_size,
+    };
+}
+
+struct io_packet io_sendto(struct io_source *source, const void *packet, size_t size,
+                           const struct sockaddr *name, socklen_t name_size)
+{
+    return (struct io_packet){
+        .op = OPERATION(IO_SENDTO, source, .length = LENGTH(size)),
+        .bytes = READ_ONLY(packet),
+        .name = READ_ONLY(name),
+        .header.msg_namelen = name_size,
+    };
+}
+
+struct io_op io_openat(int folder, const char *path, int flags, mode_t mode)
+{
+    return (struct io_op)OPERATION(IO_OPENAT, NULL,
+                                   .with.open = { path, folder, flags, mode });
+}
+
+struct io_op io_fsync(struct io_source *source)
+{
+    return (struct io_op)OPERATION(IO_FSYNC, source, .length = 0);
+}
+
+struct io_op io_close(struct io_source *source)
+{
+    return (struct io_op)OPERATION(IO_CLOSE, source, .length = 0);
+}
 
 /* ---- for drivers */
 

@@ -132,8 +132,47 @@ static inline bool io_op_writes(const struct io_op *op)
     return writers >> op->kind & 1;
 }
 
-/* Returns the buffer of a finished io_recv_lent whose result is above 0. */
+/* ---- operations (constructors; nothing happens until they are awaited) */
+
+/* Up to `size` bytes; 0 is the end. `offset` for regular files, else IO_NO_OFFSET. */
+CONSTRUCTOR struct io_op io_read(struct io_source *source, void *buffer, size_t size,
+                                 uint64_t offset);
+/* All bytes (a short write goes on where it stopped, RULES R7): result is size, or
+ * negative errno. */
+CONSTRUCTOR struct io_op io_write(struct io_source *source, const void *buffer,
+                                  size_t size, uint64_t offset);
+CONSTRUCTOR struct io_op io_recv(struct io_source *source, void *buffer, size_t size);
+CONSTRUCTOR struct io_op io_send(struct io_source *source, const void *buffer,
+                                 size_t size);
+
+/* Receives into a buffer of the driver's, which exists only once there is data: ten
+ * thousand idle connections need no buffers. (On a shared ring, and on a kernel without
+ * buffer rings, each receive that waits holds one.) result > 0: the bytes are at
+ * op.with.bytes.buffer, and io_give_back(&op) returns it when you are done with it. */
+CONSTRUCTOR struct io_op io_recv_lent(struct io_source *source);
 void io_give_back(struct io_op *op);
+
+/* result: a new descriptor, non-blocking and close-on-exec, which you own. name and size
+ * may be NULL. -EMFILE, -ENFILE: wait before you try again (RULES R5). */
+CONSTRUCTOR struct io_op io_accept(struct io_source *listener, struct sockaddr *name,
+                                   socklen_t *size);
+/* -EAGAIN: a Unix listener's queue is full; the kernel will not tell when it is not. */
+CONSTRUCTOR struct io_op io_connect(struct io_source *source,
+                                    const struct sockaddr *name, socklen_t size);
+CONSTRUCTOR struct io_packet io_recvfrom(struct io_source *source, void *packet,
+                                         size_t size, struct sockaddr *name,
+                                         socklen_t *name_size);
+CONSTRUCTOR struct io_packet io_sendto(struct io_source *source, const void *packet,
+                                       size_t size, const struct sockaddr *name,
+                                       socklen_t name_size);
+/* result: a descriptor, which you own. `folder`: AT_FDCWD or a directory. */
+CONSTRUCTOR struct io_op io_openat(int folder, const char *path, int flags,
+                                   mode_t mode);
+CONSTRUCTOR struct io_op io_fsync(struct io_source *source);
+
+/* Ends the source: nothing may be waiting on it (CHECK). Consumes the source, whatever
+ * the result; it cannot be cancelled. */
+CONSTRUCTOR struct io_op io_close(struct io_source *source);
 
 /* ---- sources */
 
@@ -227,7 +266,5 @@ static inline void io_count_syscall(void)
     if (services)
         io_count(&services->stats->syscalls);
 }
-
-#include "lesson05_reactor/io_make.h"
 
 #endif

@@ -79,11 +79,11 @@ struct sleep {
 };
 
 /* READY this long after the first poll. */
-struct sleep sleep_ns(uint64_t delay);
-struct sleep sleep_ms(uint64_t delay);
+CONSTRUCTOR struct sleep sleep_ns(uint64_t delay);
+CONSTRUCTOR struct sleep sleep_ms(uint64_t delay);
 
 /* READY when timers_current_time() has reached the deadline. */
-struct sleep sleep_until(uint64_t deadline);
+CONSTRUCTOR struct sleep sleep_until(uint64_t deadline);
 
 /* A deadline every `period`: AWAIT(self->sleep, interval_tick(&self->interval)). Missed
  * ticks are not made up for: the next one is the next multiple in the future. */

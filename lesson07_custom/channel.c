@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lesson02_wakers/task_home.h"
 #include "lesson07_custom/value_ring.h"
 
 enum { LOOK = 1, SENT = 1, CLOSED = 2 }; /* grants */
@@ -30,6 +31,9 @@ struct channel {
     void (*drop)(void *value); /* immutable */
     struct wait_queue receivers;
     struct wait_queue senders; /* its own lock is not used */
+    bool local;                /* immutable: no locking */
+    /* LOCAL: the thread that used it first, and is the only one to use it */
+    const struct task_home *home;
     /* guarded by receivers.lock */
     struct value_ring ring;
     void *spare; /* owns: room for one value, to drop it from */
@@ -40,14 +44,20 @@ struct channel {
 
 static void lock(struct channel *channel)
 {
-    pthread_mutex_lock(&channel->receivers.lock);
+    if (!channel->local) {
+        pthread_mutex_lock(&channel->receivers.lock);
+        return;
+    }
+    if (UNLIKELY(!channel->home))
+        channel->home = TLS(task_home_here);
+    CHECK(task_home_is_here(channel->home),
+          "a LOCAL channel was used on another thread than its own");
 }
 
-/* Unlocks, then wakes (W6). */
-static void unlock(struct channel *channel, struct wake_batch *batch)
+static void unlock(struct channel *channel)
 {
-    pthread_mutex_unlock(&channel->receivers.lock);
-    wake_batch_wake(batch);
+    if (!channel->local)
+        pthread_mutex_unlock(&channel->receivers.lock);
 }
 
 /* ---- life */
@@ -67,6 +77,7 @@ int channel_create(struct channel **channel, const struct channel_config *config
     wait_queue_init(&self->receivers);
     wait_queue_init(&self->senders);
     self->drop = config->drop;
+    self->local = config->local;
     self->sender_count = 1;
     self->shares = 2;
     *channel = self;
@@ -96,10 +107,12 @@ static void grant_line(struct channel *channel, struct wait_queue *line, unsigne
         wait_queue_grant(waiter, grant, &batch);
         if (!wake_batch_is_full(&batch))
             continue;
-        unlock(channel, &batch);
+        unlock(channel);
+        wake_batch_wake(&batch);
         lock(channel);
     }
-    unlock(channel, &batch);
+    unlock(channel);
+    wake_batch_wake(&batch);
     lock(channel);
 }
 
@@ -118,7 +131,7 @@ void channel_close(struct channel *channel)
 {
     lock(channel);
     close_locked(channel);
-    pthread_mutex_unlock(&channel->receivers.lock);
+    unlock(channel);
 }
 
 void channel_add_sender(struct channel *channel)
@@ -126,14 +139,14 @@ void channel_add_sender(struct channel *channel)
     lock(channel);
     channel->sender_count++;
     channel->shares++;
-    pthread_mutex_unlock(&channel->receivers.lock);
+    unlock(channel);
 }
 
 /* With the lock held; it is released. */
 static void give_share_up(struct channel *channel)
 {
     bool last = --channel->shares == 0;
-    pthread_mutex_unlock(&channel->receivers.lock);
+    unlock(channel);
     if (last)
         destroy(channel);
 }
@@ -159,7 +172,7 @@ void channel_drop_receiver(struct channel *channel)
     while (value_ring_pop(&channel->ring, channel->spare)) {
         if (!channel->drop)
             continue;
-        pthread_mutex_unlock(&channel->receivers.lock);
+        unlock(channel);
         channel->drop(channel->spare); /* closed: nobody else touches the values now */
         lock(channel);
     }
@@ -169,19 +182,19 @@ void channel_drop_receiver(struct channel *channel)
 /* ---- the two moves, with the lock held */
 
 /* A value goes into the ring: somebody shall look. */
-static int put(struct channel *channel, const void *value, struct wake_batch *batch)
+static int put(struct channel *channel, const void *value, struct waker *wakes)
 {
     if (channel->closed)
         return -EPIPE;
     int err = value_ring_push(&channel->ring, value);
     struct waiter *receiver = wait_queue_first(&channel->receivers);
     if (err == 0 && receiver)
-        wait_queue_grant(receiver, LOOK, batch);
+        *wakes = wait_queue_grant_one(receiver, LOOK);
     return err;
 }
 
 /* A value leaves the ring: the send that waits longest takes its place. */
-static int take(struct channel *channel, void *value, struct wake_batch *batch)
+static int take(struct channel *channel, void *value, struct waker *wakes)
 {
     if (!value_ring_pop(&channel->ring, value))
         return channel->closed ? -EPIPE : -EAGAIN;
@@ -190,28 +203,28 @@ static int take(struct channel *channel, void *value, struct wake_batch *batch)
         struct channel_send *send = container_of(waiter, struct channel_send, waiter);
         int err = value_ring_push(&channel->ring, send->value);
         CHECK(err == 0, "a channel that gave a value away has no room for one");
-        wait_queue_grant(waiter, SENT, batch);
+        *wakes = wait_queue_grant_one(waiter, SENT);
     }
     return 0;
 }
 
 int channel_try_send(struct channel *channel, const void *value)
 {
-    struct wake_batch batch;
-    batch.count = 0;
+    struct waker wakes = { 0 };
     lock(channel);
-    int err = put(channel, value, &batch);
-    unlock(channel, &batch);
+    int err = put(channel, value, &wakes);
+    unlock(channel);
+    waker_wake(&wakes); /* W6 */
     return err;
 }
 
 int channel_try_recv(struct channel *channel, void *value)
 {
-    struct wake_batch batch;
-    batch.count = 0;
+    struct waker wakes = { 0 };
     lock(channel);
-    int err = take(channel, value, &batch);
-    unlock(channel, &batch);
+    int err = take(channel, value, &wakes);
+    unlock(channel);
+    waker_wake(&wakes);
     return err;
 }
 
@@ -219,7 +232,7 @@ size_t channel_length(struct channel *channel)
 {
     lock(channel);
     size_t length = channel->ring.count;
-    pthread_mutex_unlock(&channel->receivers.lock);
+    unlock(channel);
     return length;
 }
 
@@ -229,8 +242,7 @@ static enum poll_state send_poll(struct future *future, struct context *context)
 {
     struct channel_send *self = container_of(future, struct channel_send, future);
     struct channel *channel = self->channel;
-    struct wake_batch batch;
-    batch.count = 0;
+    struct waker wakes = { 0 };
     struct waker old = { 0 };
     lock(channel);
     if (self->waiter.grant)
@@ -240,11 +252,12 @@ static enum poll_state send_poll(struct future *future, struct context *context)
     else if (self->waiter.queued)
         self->result = -EAGAIN;
     else
-        self->result = put(channel, self->value, &batch);
+        self->result = put(channel, self->value, &wakes);
     bool waits = self->result == -EAGAIN;
     old = waits ? waiter_wait(&channel->senders, &self->waiter, context)
                 : waiter_leave(&self->waiter);
-    unlock(channel, &batch);
+    unlock(channel);
+    waker_wake(&wakes);
     waker_drop(&old);
     return waits ? POLL_PENDING : POLL_READY;
 }
@@ -272,33 +285,33 @@ struct channel_send channel_send(struct channel *channel, const void *value)
 
 /* A look that was granted and is not used: the next in line shall have it, if there is
  * something to see. */
-static void pass_look_on(struct channel *channel, struct wake_batch *batch)
+static void pass_look_on(struct channel *channel, struct waker *wakes)
 {
     struct waiter *next = wait_queue_first(&channel->receivers);
     if (next && channel->ring.count > 0)
-        wait_queue_grant(next, LOOK, batch);
+        *wakes = wait_queue_grant_one(next, LOOK);
 }
 
 static enum poll_state recv_poll(struct future *future, struct context *context)
 {
     struct channel_recv *self = container_of(future, struct channel_recv, future);
     struct channel *channel = self->channel;
-    struct wake_batch batch;
-    batch.count = 0;
+    struct waker wakes = { 0 };
     struct waker old = { 0 };
     lock(channel);
     if (!self->cancelled) {
-        self->result = take(channel, self->value, &batch);
+        self->result = take(channel, self->value, &wakes);
     } else {
         self->result = -ECANCELED;
         if (self->waiter.grant)
-            pass_look_on(channel, &batch);
+            pass_look_on(channel, &wakes);
     }
     bool waits = self->result == -EAGAIN;
     self->waiter.grant = 0;
     old = waits ? waiter_wait(&channel->receivers, &self->waiter, context)
                 : waiter_leave(&self->waiter);
-    unlock(channel, &batch);
+    unlock(channel);
+    waker_wake(&wakes);
     waker_drop(&old);
     return waits ? POLL_PENDING : POLL_READY;
 }

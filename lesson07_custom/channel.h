@@ -21,7 +21,7 @@
  *
  * Ownership: heap, shared by count: each sender and the receiving side hold one share,
  * the last to be given up frees it. Values are bytes; what they point to changes hands
- * with them. Threads: any. Errors: negative errno; -EPIPE: closed. */
+ * with them. Threads: any; a LOCAL channel's: one. Errors: negative errno; -EPIPE: closed. */
 #ifndef LESSON07_CHANNEL_H
 #define LESSON07_CHANNEL_H
 
@@ -30,6 +30,8 @@
 struct channel_config {
     size_t capacity;           /* values; 0: unbounded */
     size_t value_size;         /* bytes */
+    bool local;                /* only one thread's tasks use it, which is checked: no
+                                  lock, no atomics (for core and current) */
     void (*drop)(void *value); /* releases what a value owns that nobody will receive;
                                   any thread, no lock held. NULL: it owns nothing */
 };
@@ -71,7 +73,8 @@ struct channel_send {
 };
 
 /* Waits while the channel is full; waiting sends go in order. */
-struct channel_send channel_send(struct channel *channel, const void *value);
+CONSTRUCTOR struct channel_send channel_send(struct channel *channel,
+                                             const void *value);
 
 struct channel_recv {
     struct future future;
@@ -82,6 +85,6 @@ struct channel_recv {
     int result; /* output: 0, -EPIPE: closed and empty; -ECANCELED: nothing taken */
 };
 
-struct channel_recv channel_recv(struct channel *channel, void *value);
+CONSTRUCTOR struct channel_recv channel_recv(struct channel *channel, void *value);
 
 #endif

@@ -25,7 +25,9 @@ static void drop_int(void *value)
 static struct channel *open_channel(size_t capacity)
 {
     struct channel *channel;
-    struct channel_config config = { capacity, sizeof(int), drop_int };
+    struct channel_config config = { .capacity = capacity,
+                                     .value_size = sizeof(int),
+                                     .drop = drop_int };
     assert_int_equal(channel_create(&channel, &config), 0);
     atomic_store_explicit(&dropped, 0, memory_order_relaxed);
     return channel;
@@ -145,7 +147,7 @@ static void a_config_without_sense_is_refused(void **state)
     (void)state;
     struct channel *channel;
     assert_int_equal(channel_create(&channel, &(struct channel_config){ 0 }), -EINVAL);
-    struct channel_config huge = { SIZE_MAX / 2, 8, NULL };
+    struct channel_config huge = { .capacity = SIZE_MAX / 2, .value_size = 8 };
     assert_int_equal(channel_create(&channel, &huge), -EINVAL);
 }
 
@@ -157,7 +159,8 @@ static void failed_allocations_are_reported(void **state)
         unsigned failures = 0;
         for (long n = 1; fault_sweep(n, calls[i], ENOMEM); n++) {
             struct channel *channel;
-            struct channel_config config = { 0, sizeof(int), drop_int };
+            struct channel_config config = { .value_size = sizeof(int),
+                                             .drop = drop_int };
             int err = channel_create(&channel, &config);
             for (int value = 0; err == 0 && value < 40; value++)
                 err = channel_try_send(channel, &value);
@@ -377,6 +380,41 @@ static void one_drop_too_many_dies(void **state)
     assert_dies(drop_too_often, channel, "more senders of a channel dropped");
     channel_drop_sender(channel);
     channel_drop_receiver(channel);
+}
+
+static void *try_to_take(void *channel)
+{
+    int value;
+    channel_try_recv(channel, &value);
+    return NULL;
+}
+
+static void take_on_another_thread(void *channel)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, try_to_take, channel);
+    pthread_join(thread, NULL);
+}
+
+static void a_local_channel_belongs_to_one_thread(void **state)
+{
+    (void)state;
+    struct executor executor;
+    struct channel *channel;
+    struct channel_config config = { .value_size = sizeof(int), .local = true };
+    assert_int_equal(executor_init(&executor, NULL), 0);
+    assert_int_equal(channel_create(&channel, &config), 0);
+    struct task_home *before = task_home_enter(executor.home);
+    put_int(channel, 1);
+    put_int(channel, 2);
+    assert_int_equal(take_int(channel), 1);
+    assert_dies(take_on_another_thread, channel, "a LOCAL channel was used on another");
+    channel_drop_sender(channel);
+    assert_int_equal(take_int(channel), 2);
+    assert_int_equal(take_int(channel), -EPIPE);
+    channel_drop_receiver(channel);
+    task_home_leave(executor.home, before);
+    assert_int_equal(executor_finish(&executor), 0);
 }
 
 static void *lock_and_wake;
@@ -622,6 +660,7 @@ int main(void)
         cmocka_unit_test(what_nobody_receives_is_dropped),
         cmocka_unit_test(one_drop_too_many_dies),
         cmocka_unit_test(W6_channel_wakes_outside_its_lock),
+        cmocka_unit_test(a_local_channel_belongs_to_one_thread),
         ON_EACH_STAGE_TESTS(every_value_arrives_once),
         ON_EACH_STAGE_TESTS(a_cancel_neither_loses_nor_doubles_a_value),
     };

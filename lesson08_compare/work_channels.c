@@ -7,11 +7,16 @@
 #include "lesson07_custom/channel.h"
 #include "lesson08_compare/work_runtime.h"
 
-static struct channel *new_channel(size_t capacity)
+/* Where all tasks stay on one thread, the kind of channel that is made for that; as the
+ * thread-per-core peers take their local ones. */
+static struct channel *new_channel(const struct work *work, size_t capacity)
 {
     struct channel *channel;
-    struct channel_config config = { .capacity = capacity,
-                                     .value_size = sizeof(uint64_t) };
+    struct channel_config config = {
+        .capacity = capacity,
+        .value_size = sizeof(uint64_t),
+        .local = work_config(work).scheduler != RUNTIME_STEAL,
+    };
     work_must(channel_create(&channel, &config), "channel");
     return channel;
 }
@@ -85,8 +90,8 @@ int work_round_trip(struct work *work)
     static const struct future_ops traveller_ops = ASYNC_OPS(traveller);
     return WORK_RUN(work, (struct traveller){ .future = { &traveller_ops },
                                               .work = work,
-                                              .there = new_channel(1),
-                                              .back = new_channel(1) });
+                                              .there = new_channel(work, 1),
+                                              .back = new_channel(work, 1) });
 }
 
 /* ---- mpsc */
@@ -129,7 +134,7 @@ int work_mpsc(struct work *work)
     static const struct future_ops juggler_ops = ASYNC_OPS(juggler);
     return WORK_RUN(work, (struct juggler){ .future = { &juggler_ops },
                                             .work = work,
-                                            .channel = new_channel(BATCH) });
+                                            .channel = new_channel(work, BATCH) });
 }
 
 /* ---- mpsc-contended */
@@ -198,8 +203,8 @@ static enum poll_state receiver_poll(struct future *future, struct context *cont
 int work_mpsc_contended(struct work *work)
 {
     static const struct future_ops receiver_ops = ASYNC_OPS(receiver);
-    return WORK_RUN(work,
-                    (struct receiver){ .future = { &receiver_ops },
-                                       .work = work,
-                                       .channel = new_channel(CONTENDED_CAPACITY) });
+    return WORK_RUN(
+        work, (struct receiver){ .future = { &receiver_ops },
+                                 .work = work,
+                                 .channel = new_channel(work, CONTENDED_CAPACITY) });
 }
