@@ -7,7 +7,6 @@
 #include "lesson08_compare/peers/libuv/peer.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,12 +81,6 @@ static struct files *open_file(struct run *run)
 {
     uv_fs_t request;
     const char *path = run->options->file;
-    if (!path) {
-        fprintf(stderr, "peer_libuv: this workload needs --file PATH\n");
-        run->status = 2;
-        uv_stop(run->loop);
-        return NULL;
-    }
     int flags = O_RDONLY | (run->options->direct ? O_DIRECT : 0);
     struct files *files = peer_alloc(1, sizeof *files);
     files->run = run;

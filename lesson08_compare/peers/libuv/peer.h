@@ -21,15 +21,30 @@
 #include "lesson08_compare/histogram.h"
 
 #define BLOCK_SIZE 4096
+#define CHURNERS 100 /* the tasks of timer-churn */
+
+struct run;
+
+struct workload {
+    const char *name;
+    uint64_t n;                     /* the default */
+    uint64_t unit;                  /* n is a multiple of it */
+    void (*start)(struct run *run); /* in the first callback; NULL: not offered */
+    bool serves;                    /* no result line; ends by a signal */
+};
 
 struct options {
+    const struct workload *workload;
     const char *mode;
-    const char *workload;
-    const char *demo;
     const char *file;
     uint64_t workers, n, threads, depth, since, port;
-    bool direct, stats, list, version;
+    bool direct, stats;
+    int status; /* if there is nothing to run */
 };
+
+/* False: there is nothing to run, end with options->status. Either all was said that
+ * was asked for, or one sentence that says what is wrong. */
+bool options_parse(struct options *options, int argc, char **argv);
 
 struct times {
     uint64_t wall, cpu, user, sys; /* ns */

@@ -39,8 +39,6 @@ void start_timers(struct run *run)
  * The nearest to a yield is an idle handle: the loop calls it once in each round, after
  * it has called all others. */
 
-#define CHURNERS 100
-
 struct churner {
     uv_idle_t yield; /* must be first: the callback gets its address */
     uv_timer_t time_out;
@@ -76,11 +74,7 @@ void start_timer_churn(struct run *run)
 {
     struct churner *churners = peer_alloc(CHURNERS, sizeof *churners);
     uint64_t each = run->n / CHURNERS;
-    run->ops = each * CHURNERS;
-    if (each == 0) {
-        peer_done(run);
-        return;
-    }
+    run->ops = run->n;
     for (int i = 0; i < CHURNERS; i++) {
         struct churner *c = &churners[i];
         *c = (struct churner){ .run = run, .left = each };
