@@ -51,11 +51,12 @@
 //! | jitter.rs | jitter | `&["jitter"]` |
 //! | reads.rs | read, hog | [`READS`] |
 //!
-//! For servers there are [`serve::start`] (listening socket, signals, the "listening on"
+//! For demos there is [`demo`]. For servers there are [`serve::start`] (listening socket, signals, the "listening on"
 //! line), [`serve::count`] and [`http::Heads`] with [`http::answers`].
 
 mod args;
 mod clock;
+pub mod demo;
 pub mod http;
 pub mod jitter;
 mod memory;
