@@ -50,8 +50,8 @@ async fn http(mut stream: TcpStream) -> Result<()> {
         }
         let complete = heads.feed(&buffer[..n]);
         if complete > 0 {
-            stream.write_all(answers(complete)).await?;
             count(complete as u64);
+            stream.write_all(answers(complete)).await?;
         }
     }
 }

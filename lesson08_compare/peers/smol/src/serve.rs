@@ -70,8 +70,8 @@ async fn try_http(mut stream: TcpStream) -> Result<()> {
         }
         let complete = heads.feed(&buffer[..n]);
         if complete > 0 {
-            stream.write_all(answers(complete)).await?;
             count(complete as u64);
+            stream.write_all(answers(complete)).await?;
         }
     }
 }
