@@ -99,12 +99,13 @@ pub async fn receive<T>(receiver: &mut Receiver<T>) -> Option<T> {
     receiver.recv().await.ok()
 }
 
-/// task::spawn works from everywhere.
-pub type Remote = ();
+/// task::spawn works from everywhere: there is nothing to hand over.
+#[derive(Clone)]
+pub struct Remote;
 
 pub fn outside<R: Send>(workers: usize, work: impl FnOnce(Remote) -> R + Send) -> R {
     set_threads(workers);
-    work(())
+    work(Remote)
 }
 
 pub fn remote_detach(_: &Remote, future: impl Future<Output = ()> + Send + 'static) {

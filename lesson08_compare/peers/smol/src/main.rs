@@ -1,6 +1,9 @@
 //! smol as a contestant of the lab. Modes: `multi`, smol::spawn with --workers threads,
 //! and `local`, a LocalExecutor on the calling thread.
 
+// The templates are compiled twice, once with each mode's `rt`: that is the idea.
+#![allow(clippy::duplicate_mod)]
+
 mod common;
 mod demo;
 mod local;

@@ -40,12 +40,13 @@ pub mod rt {
         smol::spawn(future).detach();
     }
 
-    /// smol::spawn works from everywhere.
-    pub type Remote = ();
+    /// smol::spawn works from everywhere: there is nothing to hand over.
+    #[derive(Clone)]
+    pub struct Remote;
 
     pub fn outside<R: Send>(workers: usize, work: impl FnOnce(Remote) -> R + Send) -> R {
         set_threads(workers);
-        work(())
+        work(Remote)
     }
 
     pub fn remote_detach(_: &Remote, future: impl Future<Output = ()> + Send + 'static) {
