@@ -125,7 +125,8 @@ pub fn buffer() -> Buffer {
 }
 
 /// async_std::fs has no read at an offset: its File has one position, behind a lock.
-/// task::spawn_blocking, on which it is built, is the way to do it.
+/// task::spawn_blocking, on which it is built, is the way to do it; inside, it is a task
+/// that waits for the pool, so that each read needs two turns of the executor.
 pub async fn read_block(
     file: &File,
     block: u64,
