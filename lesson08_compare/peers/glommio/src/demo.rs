@@ -65,7 +65,7 @@ fn panic() {
             SECOND,
             "the old executor, run again, has not returned after a second",
         );
-        let outcome = try_to(|| executor.run(sleep(50)));
+        let outcome = try_to(|| executor.run(async { sleep(50).await }));
         println!("the old executor, run again for 50 ms: {outcome:?}");
         println!("another task, asleep meanwhile, finished: {}", slept.get());
     });
