@@ -26,7 +26,11 @@ pub fn serve(options: &'static Options) -> Report {
         accept(mine, options.workload)
     });
     let executors = executors.unwrap_or_else(|error| fail(&format!("no executors: {error}")));
-    executors.join_all();
+    for ended in executors.join_all() {
+        if let Err(error) = ended {
+            fail(&format!("an executor has ended: {error}").replace('\n', " "));
+        }
+    }
     fail("the executors have ended")
 }
 

@@ -28,7 +28,7 @@ pub fn runtime() -> FusionRuntime<TimeDriver<IoUringDriver>, TimeDriver<LegacyDr
         let builder = RuntimeBuilder::<IoUringDriver>::new().enable_all();
         builder.build().map(FusionRuntime::from)
     };
-    built.unwrap_or_else(|error| fail(&format!("cannot make the runtime: {error}")))
+    built.unwrap_or_else(|error| fail(&format!("cannot make the runtime and its driver: {error}")))
 }
 
 pub fn run<F>(_workers: usize, root: F) -> F::Output
