@@ -21,6 +21,7 @@ make setup         install what is missing (says what and why); `make setup test
 make doctor        say what this machine can do, and one remedy for each problem
 make lesson1 .. 7  build a lesson, run its demo, then its tests; say what comes next
 make lesson8       the lab: every mode against every baseline, short form (minutes)
+make peers         build the runtimes that lesson 8 compares ours with, those that can be
 make test          every test; the last line is "N passed, N failed"
 make check         `test` again under valgrind, ASan+UBSan, TSan and clang, and all below
 
@@ -47,7 +48,7 @@ ifneq ($(filter setup,$(MAKECMDGOALS)),)
 AFTER_SETUP := $(filter-out setup,$(MAKECMDGOALS))
 .PHONY: setup $(AFTER_SETUP)
 setup:
-	@tools/setup $(if $(filter check format,$(AFTER_SETUP))$(findstring clang,$(CC)),--with-check,$(if $(WITH),--with-$(WITH)))
+	@tools/setup $(if $(filter check format,$(AFTER_SETUP))$(findstring clang,$(CC)),--with-check,$(if $(filter peers,$(AFTER_SETUP)),--with-peers,$(if $(WITH),--with-$(WITH))))
 	$(if $(AFTER_SETUP),@$(MAKE) --no-print-directory $(AFTER_SETUP))
 $(AFTER_SETUP): setup
 	@:
@@ -195,13 +196,17 @@ PARALLEL = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)
 # Where tests find the programs that they run: $COURSE_BIN/httpd.
 export COURSE_BIN := $(B)/bin
 
-.PHONY: help doctor all test check arrows rules lint snippets format soak clean
+.PHONY: help doctor all peers test check arrows rules lint snippets format soak clean
 help:
 	$(info $(HELP))
 	@:
 
 all: $(ALL) $(COMMON_TESTS)
 	@:
+
+# The peers of lesson 8, in whatever language: never part of `all`.
+peers:
+	@CC="$(CC)" BUILD="$(BUILD)" PEER_CFLAGS="$(CFLAGS)" tools/peers
 
 test:
 	+@$(PARALLEL) all
