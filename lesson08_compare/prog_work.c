@@ -20,7 +20,18 @@ static const struct work_offer offers[] = {
     { "timers", 1000000, 0, WORK_EVERY_MODE, work_timers },
     { "timer-churn", 1000000, 100, WORK_EVERY_MODE, work_timer_churn },
     { "parked", 1000000, 0, WORK_EVERY_MODE, work_parked },
+    { "jitter", 500, 0, WORK_EVERY_MODE, work_jitter },
+    { "spawn-idle", 10000, 0, WORK_EVERY_MODE, work_spawn_idle },
+    { "spawn-busy", 10000, 0, WORK_EVERY_MODE, work_spawn_busy },
+    { "remote-spawn", 80000, 0, WORK_EVERY_MODE, work_remote_spawn },
+    { "wake", 20000, 0, WORK_CURRENT, work_wake },
+    { "read", 100000, 0, WORK_EVERY_MODE, work_read },
+    { "hog", 2000, 0, WORK_EVERY_MODE, work_hog },
     { "startup", 1, 0, WORK_EVERY_MODE, work_startup },
+    { "panic", 0, 0, WORK_EVERY_MODE, work_demo_panic },
+    { "cancel", 0, 0, WORK_EVERY_MODE, work_demo_cancel },
+    { "drop", 0, 0, WORK_EVERY_MODE, work_demo_drop },
+    { "mix", 0, 0, WORK_EVERY_MODE, work_demo_mix },
 };
 
 static const struct work_program program = {

@@ -82,5 +82,17 @@ int work_timers(struct work *work);
 int work_timer_churn(struct work *work);
 int work_parked(struct work *work);
 int work_startup(struct work *work);
+int work_jitter(struct work *work);
+int work_spawn_idle(struct work *work);
+int work_spawn_busy(struct work *work);
+int work_remote_spawn(struct work *work);
+int work_wake(struct work *work);
+int work_read(struct work *work);
+int work_hog(struct work *work);
+
+int work_demo_panic(struct work *work);
+int work_demo_cancel(struct work *work);
+int work_demo_drop(struct work *work);
+int work_demo_mix(struct work *work);
 
 #endif
