@@ -8,6 +8,7 @@
 #include "lesson07_custom/fs.h"
 #include "lesson08_compare/histogram.h"
 #include "lesson08_compare/work_runtime.h"
+#include "lesson08_compare/work_shapes.h"
 
 /* ---- the file, as the root opened it */
 
