@@ -1,39 +1,10 @@
-/* work: our runtime as a contestant of WORKLOADS.md, in each of its six cells.
+/* work: our runtime as a contestant of WORKLOADS.md.
  *
  *     work --list
- *     work --mode core/uring --workload spawn
- *
- * The servers are programs of their own: echo and httpd. */
+ *     work --mode core/uring --workload spawn */
 #include "lesson08_compare/work_runtime.h"
-
-static const struct work_offer offers[] = {
-    { "spawn", 1000000, 0, WORK_EVERY_MODE, work_spawn },
-    { "yield", 1000, 0, WORK_EVERY_MODE, work_yield },
-    { "ping-pong", 100000, 1000, WORK_EVERY_MODE, work_ping_pong },
-    { "round-trip", 1000000, 0, WORK_EVERY_MODE, work_round_trip },
-    { "chain", 1000000, 1000, WORK_EVERY_MODE, work_chain },
-    { "mpsc", 1000000, 5000, WORK_EVERY_MODE, work_mpsc },
-    { "mpsc-contended", 1000000, 5, WORK_EVERY_MODE, work_mpsc_contended },
-    { "fib", 27, 0, WORK_EVERY_MODE, work_fib },
-    { "skynet", 1000000, 0, WORK_EVERY_MODE, work_skynet },
-    { "tree", 2000, 0, WORK_EVERY_MODE, work_tree },
-    { "timers", 1000000, 0, WORK_EVERY_MODE, work_timers },
-    { "timer-churn", 1000000, 100, WORK_EVERY_MODE, work_timer_churn },
-    { "parked", 1000000, 0, WORK_EVERY_MODE, work_parked },
-    { "startup", 1, 0, WORK_EVERY_MODE, work_startup },
-};
-
-static const struct work_program program = {
-    .name = "work",
-    .runtime = "ours",
-    .version = "course",
-    .modes = work_modes,
-    .offers = offers,
-    .offer_count = ARRAY_SIZE(offers),
-    .problem = work_config_problem,
-};
 
 int main(int argc, char **argv)
 {
-    return work_main(&program, argc, argv);
+    return work_main(&work_program, argc, argv);
 }

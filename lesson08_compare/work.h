@@ -53,6 +53,7 @@ struct work {
         uint64_t value;
     } extras[WORK_EXTRAS_MAX];
     unsigned extra_count;
+    char reason[400];  /* why it failed, if an errno does not say it; else empty */
     bool leaves_tasks; /* nothing is torn down: the process ends with the result */
 };
 
@@ -107,35 +108,9 @@ static inline void work_must(int err, const char *what)
 /* malloc and work_must in one; zeroed. */
 void *work_alloc(size_t count, size_t size);
 
-/* ---- the same work for everybody */
+/* ---- for reads */
 
-static inline uint64_t work_mix(uint64_t x)
-{
-    x += UINT64_C(0x9E3779B97F4A7C15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return x ^ (x >> 31);
-}
-
-/* `tree`: children of a node that is not the root. */
-#define WORK_TREE_CHILDREN 8
-static inline unsigned work_tree_children(uint64_t id)
-{
-    return work_mix(id) % 1000 < 124 ? WORK_TREE_CHILDREN : 0;
-}
-
-static inline uint64_t work_tree_child(uint64_t id, uint64_t k)
-{
-    return work_mix(id + k + 1);
-}
-
-/* `timers`: how long task i sleeps. */
-static inline uint64_t work_timer_ns(uint64_t i)
-{
-    return (1000000 + work_mix(i) % 2000000) * 1000;
-}
-
-/* `read`: the number that a block begins with. */
+/* The number that a block begins with. */
 uint64_t work_block_number(const void *block);
 
 /* Opens work->file for reading (O_DIRECT if asked) and counts its blocks. A descriptor

@@ -6,6 +6,7 @@
 
 #include "lesson07_custom/channel.h"
 #include "lesson08_compare/work_runtime.h"
+#include "lesson08_compare/work_shapes.h"
 
 /* Where all tasks stay on one thread, the kind of channel that is made for that; as the
  * thread-per-core peers take their local ones. */
@@ -96,8 +97,6 @@ int work_round_trip(struct work *work)
 
 /* ---- mpsc */
 
-#define BATCH 5000
-
 struct juggler {
     ASYNC_FRAME;
     struct work *work;       /* borrows */
@@ -116,12 +115,12 @@ static enum poll_state juggler_poll(struct future *future, struct context *conte
         do {
             AWAIT(self->send, channel_send(self->channel, &self->sent));
             work_must(self->send.result, "send");
-        } while (++self->sent % BATCH != 0);
+        } while (++self->sent % WORK_MPSC_BATCH != 0);
         do {
             AWAIT(self->recv, channel_recv(self->channel, &self->value));
             work_must(self->recv.result, "receive");
             self->sum += self->value;
-        } while (++self->received % BATCH != 0);
+        } while (++self->received % WORK_MPSC_BATCH != 0);
     }
     work_end(self->work, self->work->n, self->sum);
     channel_drop_sender(self->channel);
@@ -132,15 +131,13 @@ static enum poll_state juggler_poll(struct future *future, struct context *conte
 int work_mpsc(struct work *work)
 {
     static const struct future_ops juggler_ops = ASYNC_OPS(juggler);
-    return WORK_RUN(work, (struct juggler){ .future = { &juggler_ops },
-                                            .work = work,
-                                            .channel = new_channel(work, BATCH) });
+    return WORK_RUN(work,
+                    (struct juggler){ .future = { &juggler_ops },
+                                      .work = work,
+                                      .channel = new_channel(work, WORK_MPSC_BATCH) });
 }
 
 /* ---- mpsc-contended */
-
-#define SENDERS 5
-#define CONTENDED_CAPACITY 1000
 
 struct sender {
     ASYNC_FRAME;
@@ -153,7 +150,7 @@ static enum poll_state sender_poll(struct future *future, struct context *contex
 {
     struct sender *self = ASYNC_SELF(sender, future);
     ASYNC_BEGIN(self, context);
-    for (; self->value < self->end; self->value += SENDERS) {
+    for (; self->value < self->end; self->value += WORK_MPSC_SENDERS) {
         AWAIT(self->send, channel_send(self->channel, &self->value));
         work_must(self->send.result, "send");
     }
@@ -164,7 +161,7 @@ static enum poll_state sender_poll(struct future *future, struct context *contex
 static void spawn_senders(struct channel *channel, uint64_t end)
 {
     static const struct future_ops sender_ops = ASYNC_OPS(sender);
-    for (uint64_t i = 0; i < SENDERS; i++) {
+    for (uint64_t i = 0; i < WORK_MPSC_SENDERS; i++) {
         channel_add_sender(channel);
         work_must(SPAWN_HERE(NULL, (struct sender){ .future = { &sender_ops },
                                                     .channel = channel,
@@ -203,8 +200,8 @@ static enum poll_state receiver_poll(struct future *future, struct context *cont
 int work_mpsc_contended(struct work *work)
 {
     static const struct future_ops receiver_ops = ASYNC_OPS(receiver);
-    return WORK_RUN(
-        work, (struct receiver){ .future = { &receiver_ops },
-                                 .work = work,
-                                 .channel = new_channel(work, CONTENDED_CAPACITY) });
+    return WORK_RUN(work, (struct receiver){
+                              .future = { &receiver_ops },
+                              .work = work,
+                              .channel = new_channel(work, WORK_CONTENDED_CAPACITY) });
 }

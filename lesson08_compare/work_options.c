@@ -206,7 +206,7 @@ static int run(const struct work_program *program, const struct work_offer *offe
     int err = offer->run(work);
     if (err < 0) {
         fprintf(stderr, "%s: %s %s: %s (%s)\n", program->name, work->mode, offer->name,
-                errtext(err), errname(err));
+                work->reason[0] ? work->reason : errtext(err), errname(err));
         return EXIT_FAILURE;
     }
     if (!work->demo)

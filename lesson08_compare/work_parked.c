@@ -71,11 +71,11 @@ static enum poll_state parking_poll(struct future *future, struct context *conte
 int work_parked(struct work *work)
 {
     static const struct future_ops parking_ops = ASYNC_OPS(parking);
+    static struct runtime *runtime; /* leaked on purpose, with its tasks */
     struct parking root = { .future = { &parking_ops }, .work = work };
-    work_must(oneshot_create(&the_lot.parked, &root.parked, NULL), "oneshot");
-    the_lot.left = work->n;
     struct task_handle handle = { 0 };
-    struct runtime *runtime;
+    the_lot.left = work->n;
+    work_must(oneshot_create(&the_lot.parked, &root.parked, NULL), "oneshot");
     int err = work_open_runtime(work, &runtime);
     if (err < 0)
         return err;

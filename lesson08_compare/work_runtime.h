@@ -17,6 +17,7 @@
 
 /* The cells, in this order: scheduler = mode_index % 3, driver = mode_index / 3. */
 extern const char *const work_modes[];
+extern const struct work_program work_program;
 enum {
     WORK_CURRENT = 1 << 0 | 1 << 3,
     WORK_STEAL = 1 << 1 | 1 << 4,
@@ -29,11 +30,11 @@ struct runtime_config work_config(const struct work *work);
 /* As runtime_config_problem, for work_program.problem. */
 const char *work_config_problem(const struct work *work);
 
-/* A runtime of the mode. 0 or negative errno, with a sentence if io_uring is refused. */
-int work_open_runtime(const struct work *work, struct runtime **runtime);
+/* A runtime of the mode. 0 or negative errno. */
+int work_open_runtime(struct work *work, struct runtime **runtime);
 
 /* Runs the root on a runtime of the mode until it is DONE, and ends the runtime. */
-int work_run(const struct work *work, struct future *root);
+int work_run(struct work *work, struct future *root);
 #define WORK_RUN(work, ...)                                                            \
     work_run((work), &((__typeof__(__VA_ARGS__)[1]){ __VA_ARGS__ })->future)
 
@@ -66,7 +67,7 @@ struct crew crew(const struct crew_kind *kind, void *shared, uint64_t size,
 int work_run_crews(struct work *work, const struct crew_kind *kind, void *shared,
                    uint64_t size, uint64_t rounds, uint64_t ops);
 
-/* ---- the workloads and demos: prog_work.c has the table */
+/* ---- the workloads and demos: work_offers.c has the table */
 
 int work_spawn(struct work *work);
 int work_yield(struct work *work);
@@ -82,5 +83,17 @@ int work_timers(struct work *work);
 int work_timer_churn(struct work *work);
 int work_parked(struct work *work);
 int work_startup(struct work *work);
+int work_jitter(struct work *work);
+int work_spawn_idle(struct work *work);
+int work_spawn_busy(struct work *work);
+int work_remote_spawn(struct work *work);
+int work_wake(struct work *work);
+int work_read(struct work *work);
+int work_hog(struct work *work);
+
+int work_demo_panic(struct work *work);
+int work_demo_cancel(struct work *work);
+int work_demo_drop(struct work *work);
+int work_demo_mix(struct work *work);
 
 #endif

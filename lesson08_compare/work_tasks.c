@@ -6,6 +6,7 @@
 
 #include "lesson02_wakers/oneshot.h"
 #include "lesson08_compare/work_runtime.h"
+#include "lesson08_compare/work_shapes.h"
 
 /* ---- spawn */
 
@@ -105,8 +106,6 @@ int work_yield(struct work *work)
 
 /* ---- ping-pong */
 
-#define PLAYERS 1000
-
 /* Answers 2 to what comes. */
 struct partner {
     ASYNC_FRAME;
@@ -179,7 +178,8 @@ static uint64_t player_output(const struct task_handle *handle)
 int work_ping_pong(struct work *work)
 {
     static const struct crew_kind kind = { spawn_player, player_output };
-    return work_run_crews(work, &kind, NULL, PLAYERS, work->n / PLAYERS, work->n);
+    return work_run_crews(work, &kind, NULL, WORK_PLAYERS, work->n / WORK_PLAYERS,
+                          work->n);
 }
 
 /* ---- chain */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "lesson08_compare/work_runtime.h"
+#include "lesson08_compare/work_shapes.h"
 
 /* ---- timers */
 

@@ -3,9 +3,11 @@
  * fib is narrow and deep and has no work but the tasks; skynet is wide and even; tree
  * has subtrees of a single node beside some of thousands, and nobody can know before:
  * what a scheduler cannot plan, it must steal. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "lesson08_compare/work_runtime.h"
+#include "lesson08_compare/work_shapes.h"
 
 /* ---- fib */
 
@@ -61,25 +63,13 @@ struct fib_root {
     struct fib fib;
 };
 
-/* Spawns of fib(n): one in each call with n of 2 or more. */
-static uint64_t fib_spawns(uint64_t n)
-{
-    uint64_t before = 0, now = 0;
-    for (uint64_t i = 2; i <= n; i++) {
-        uint64_t next = 1 + now + before;
-        before = now;
-        now = next;
-    }
-    return now;
-}
-
 static enum poll_state fib_root_poll(struct future *future, struct context *context)
 {
     struct fib_root *self = ASYNC_SELF(fib_root, future);
     ASYNC_BEGIN(self, context);
     work_begin(self->work);
     AWAIT(self->fib, fib(self->work->n));
-    work_end(self->work, fib_spawns(self->work->n), self->fib.result);
+    work_end(self->work, work_fib_spawns(self->work->n), self->fib.result);
     ASYNC_END;
 }
 
@@ -92,14 +82,12 @@ int work_fib(struct work *work)
 
 /* ---- skynet */
 
-#define SKYNET_CHILDREN 10
-
 struct skynet {
     ASYNC_FRAME;
     uint64_t first;  /* number of the first leaf below */
     uint64_t leaves; /* below */
     uint64_t sum;    /* output */
-    struct task_handle children[SKYNET_CHILDREN];
+    struct task_handle children[WORK_SKYNET_CHILDREN];
     unsigned i;
     struct task_join join;
 };
@@ -121,13 +109,13 @@ static enum poll_state skynet_poll(struct future *future, struct context *contex
         self->sum = self->first;
         ASYNC_RETURN;
     }
-    for (self->i = 0; self->i < SKYNET_CHILDREN; self->i++) {
-        uint64_t part = self->leaves / SKYNET_CHILDREN;
+    for (self->i = 0; self->i < WORK_SKYNET_CHILDREN; self->i++) {
+        uint64_t part = self->leaves / WORK_SKYNET_CHILDREN;
         work_must(SPAWN_HERE(&self->children[self->i],
                              skynet(self->first + self->i * part, part)),
                   "spawn");
     }
-    for (self->i = 0; self->i < SKYNET_CHILDREN; self->i++) {
+    for (self->i = 0; self->i < WORK_SKYNET_CHILDREN; self->i++) {
         AWAIT(self->join, task_join(&self->children[self->i]));
         work_must_be_ok(&self->join);
         self->sum += TASK_OUTPUT(&self->children[self->i], skynet)->sum;
@@ -143,15 +131,6 @@ struct skynet_root {
     struct task_join join;
 };
 
-/* Nodes of a tree with that many leaves. */
-static uint64_t skynet_nodes(uint64_t leaves)
-{
-    uint64_t nodes = leaves;
-    while (leaves > 1)
-        nodes += leaves /= SKYNET_CHILDREN;
-    return nodes;
-}
-
 static enum poll_state skynet_root_poll(struct future *future, struct context *context)
 {
     struct skynet_root *self = ASYNC_SELF(skynet_root, future);
@@ -160,7 +139,7 @@ static enum poll_state skynet_root_poll(struct future *future, struct context *c
     work_must(SPAWN_HERE(&self->top, skynet(0, self->work->n)), "spawn");
     AWAIT(self->join, task_join(&self->top));
     work_must_be_ok(&self->join);
-    work_end(self->work, skynet_nodes(self->work->n),
+    work_end(self->work, work_skynet_nodes(self->work->n),
              TASK_OUTPUT(&self->top, skynet)->sum);
     task_detach(&self->top);
     ASYNC_END;
