@@ -74,11 +74,15 @@ static const char *value_of(const char *line, const char *key)
     int length = snprintf(wanted, sizeof wanted, "\"%s\":", key);
     if (length < 0 || (size_t)length >= sizeof wanted)
         return NULL;
-    for (const char *at = line; (at = strstr(at, wanted)); at++)
-        if (at > line && (at[-1] == ',' || at[-1] == '{')) {
+    for (const char *at = line; (at = strstr(at, wanted)); at++) {
+        const char *before = at;
+        while (before > line && before[-1] == ' ')
+            before--;
+        if (before > line && (before[-1] == ',' || before[-1] == '{')) {
             at += length;
             return at + strspn(at, " ");
         }
+    }
     return NULL;
 }
 

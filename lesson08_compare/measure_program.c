@@ -137,7 +137,7 @@ static bool finish(struct lab *lab, struct process *process, char *line, size_t 
     *end = process_stop(process, rest == -EPIPE ? 0 : SIGKILL,
                         clock_now() + STOP_PATIENCE);
     if (rest == -ETIMEDOUT)
-        snprintf(lab->note, sizeof lab->note, "not done after %.0f s, ended",
+        snprintf(lab->note, sizeof lab->note, "not done after %g s, ended",
                  (double)lab->limit_ms / 1000);
     else if (end->status != 0)
         snprintf(lab->note, sizeof lab->note, "status %d (servers.log may say why)",

@@ -88,14 +88,16 @@ static bool ask(struct lab *lab, const char *program, const char *what,
         snprintf(problem, 120, "cannot be started: %s", errtext(err));
         return false;
     }
-    uint64_t deadline = clock_now() + ANSWER_PATIENCE;
+    uint64_t limit = lab->limit_ms * NS_PER_MS;
+    uint64_t patience = limit < ANSWER_PATIENCE ? limit : ANSWER_PATIENCE;
+    uint64_t deadline = clock_now() + patience;
     while ((err = process_read_line(&process, line, sizeof line, deadline)) == 0)
         understood = take(lab, program, line) && understood;
     struct process_end end =
         process_stop(&process, err == -EPIPE ? 0 : SIGKILL, deadline);
     if (err != -EPIPE)
-        snprintf(problem, 120, "%s: no end of its answer within %d s", what,
-                 (int)(ANSWER_PATIENCE / NS_PER_S));
+        snprintf(problem, 120, "%s: no end of its answer within %.1f s", what,
+                 (double)patience / 1e9);
     else if (end.status != 0)
         snprintf(problem, 120, "%s: status %d", what, end.status);
     else if (!understood)

@@ -184,7 +184,9 @@ void report_print_ratio(struct spread ratio, struct spread a, struct spread b)
 {
     if (ratio.count == 0)
         return;
-    printf("  %.2f [%.2f..%.2f]", ratio.median, ratio.low, ratio.high);
+    int digits = ratio.median < 9.995 ? 2 : ratio.median < 99.95 ? 1 : 0;
+    printf("  %.*f [%.*f..%.*f]", digits, ratio.median, digits, ratio.low, digits,
+           ratio.high);
     if (!stats_differs_from_one(ratio) || stats_overlap(a, b))
         printf(" ~");
 }

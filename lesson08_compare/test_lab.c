@@ -1,21 +1,12 @@
 /* The lab: who runs in which row, what the table may say, and one whole run of it. */
-#include "common/testing/testing.h"
-
-#include <sys/wait.h>
-#include <unistd.h>
+#include "lesson08_compare/lab_testing.h"
 
 #include "lesson08_compare/json.h"
-#include "lesson08_compare/lab.h"
-#include "lesson08_compare/process.h"
-
-static struct lab lab;
-static char said[16384];
 
 static int fresh(void **state)
 {
     (void)state;
-    memset(&lab, 0, sizeof lab);
-    lab.rounds = 3;
+    lab_testing_fresh();
     return 0;
 }
 
@@ -26,29 +17,16 @@ static int forgotten(void **state)
     return 0;
 }
 
-static int row_named(const char *name)
-{
-    int row = lab_row_named(name);
-    assert_true(row >= 0);
-    return row;
-}
-
-static int contestant_named(const char *name)
-{
-    int contestant = lab_contestant_named(name);
-    assert_true(contestant >= 0);
-    return contestant;
-}
-
 static void whoever_is_wanted_brings_the_raw_loop_to_compare_with(void **state)
 {
     (void)state;
-    int echo64 = row_named("echo-64"), paced = row_named("echo-64-paced");
-    int cell = contestant_named("steal/uring");
-    int raw_epoll = contestant_named("raw-epoll");
-    int raw_uring = contestant_named("raw-uring");
+    int echo64 = lab_testing_row("echo-64"), paced = lab_testing_row("echo-64-paced");
+    int cell = lab_testing_contestant("steal/uring");
+    int raw_epoll = lab_testing_contestant("raw-epoll");
+    int raw_uring = lab_testing_contestant("raw-uring");
     assert_true(lab_wanted(&lab, echo64, cell));
-    assert_false(lab_wanted(&lab, row_named("http-1024"), cell)); /* --full only */
+    assert_false(
+        lab_wanted(&lab, lab_testing_row("http-1024"), cell)); /* --full only */
     lab.only = "64-paced steal/uring";
     assert_true(lab_wanted(&lab, paced, cell));
     assert_true(lab_wanted(&lab, paced, raw_uring));
@@ -64,8 +42,8 @@ static void whoever_is_wanted_brings_the_raw_loop_to_compare_with(void **state)
 static void add_run(const char *row, const char *contestant, int round, double cpu_us,
                     double syscalls)
 {
-    const struct lab_step step = { .row = row_named(row),
-                                   .contestant = contestant_named(contestant),
+    const struct lab_step step = { .row = lab_testing_row(row),
+                                   .contestant = lab_testing_contestant(contestant),
                                    .round = round };
     struct lab_run run = lab_run_blank(&step);
     run.per_second = 1000;
@@ -74,23 +52,9 @@ static void add_run(const char *row, const char *contestant, int round, double c
     assert_int_equal(lab_add_run(&lab, &run), 0);
 }
 
-/* What lab_report prints. */
 static const char *report(void)
 {
-    FILE *file = tmpfile();
-    assert_non_null(file);
-    fflush(stdout);
-    int saved = dup(STDOUT_FILENO);
-    dup2(fileno(file), STDOUT_FILENO);
-    lab_report(&lab);
-    fflush(stdout);
-    dup2(saved, STDOUT_FILENO);
-    close(saved);
-    rewind(file);
-    size_t n = fread(said, 1, sizeof said - 1, file);
-    said[n] = '\0';
-    fclose(file);
-    return said;
+    return lab_testing_said(lab_report);
 }
 
 static void overlapping_spreads_are_no_difference(void **state)
@@ -214,16 +178,12 @@ static void an_interrupted_lab_ends_by_itself_with_status_1(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            whoever_is_wanted_brings_the_raw_loop_to_compare_with, fresh, forgotten),
-        cmocka_unit_test_setup_teardown(overlapping_spreads_are_no_difference, fresh,
-                                        forgotten),
-        cmocka_unit_test_setup_teardown(a_ratio_pairs_the_runs_of_one_round, fresh,
-                                        forgotten),
-        cmocka_unit_test_setup_teardown(runs_that_do_not_count_leave_nothing_to_judge,
-                                        fresh, forgotten),
+        cmocka_unit_test(whoever_is_wanted_brings_the_raw_loop_to_compare_with),
+        cmocka_unit_test(overlapping_spreads_are_no_difference),
+        cmocka_unit_test(a_ratio_pairs_the_runs_of_one_round),
+        cmocka_unit_test(runs_that_do_not_count_leave_nothing_to_judge),
         cmocka_unit_test(the_program_measures_and_leaves_its_runs_on_disk),
         cmocka_unit_test(an_interrupted_lab_ends_by_itself_with_status_1),
     };
-    return cmocka_run_group_tests_name("lab", tests, NULL, NULL);
+    return lab_testing_main("lab", tests, ARRAY_SIZE(tests), fresh, forgotten);
 }
