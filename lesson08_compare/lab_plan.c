@@ -102,11 +102,16 @@ static int add(struct steps *steps, struct lab_step step)
     return 0;
 }
 
-/* A raw loop that is there only for its peak is not counted. */
-static bool worth_counting(const struct lab *lab, int row, int contestant,
+/* System calls are counted once; where a verdict depends on them, in every round, since
+ * it needs a spread. A raw loop that is there only for its peak is not counted. */
+static bool worth_counting(const struct lab *lab, int row, int contestant, int round,
                            enum lab_purpose purpose)
 {
     const struct lab_row *r = &lab_rows[row];
+    const struct lab_contestant *c = &lab_contestants[contestant];
+    bool judged = r->has_limits && (c->kind == LAB_CELL || c->baseline == contestant);
+    if (purpose == LAB_SYSCALLS && round > 0 && !judged)
+        return false;
     if (purpose == LAB_SYSCALLS)
         return r->kind == LAB_SERVER && takes_part(lab, row, contestant);
     return purpose == LAB_TIMED || (lab->instructions && r->count_n1 > 0);
@@ -119,7 +124,7 @@ static int add_round(const struct lab *lab, struct steps *steps, int row, int ro
     for (int i = 0; i < lab_contestant_count && err == 0; i++) {
         int c = (i + round) % lab_contestant_count;
         if (lab_wanted(lab, row, c) && lab_offers(lab, row, c, NULL) &&
-            worth_counting(lab, row, c, purpose))
+            worth_counting(lab, row, c, round, purpose))
             err = add(steps, (struct lab_step){
                                  .row = row,
                                  .contestant = c,
@@ -135,8 +140,8 @@ static int add_row(const struct lab *lab, struct steps *steps, int row)
     int rounds = lab_rows[row].kind == LAB_STATIC ? 1 : lab->rounds, err = 0;
     for (int round = 0; round < rounds && err == 0; round++)
         err = add_round(lab, steps, row, round, LAB_TIMED);
-    if (err == 0)
-        err = add_round(lab, steps, row, 0, LAB_SYSCALLS);
+    for (int round = 0; round < rounds && err == 0; round++)
+        err = add_round(lab, steps, row, round, LAB_SYSCALLS);
     return err;
 }
 

@@ -7,6 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+void report_print_number(double value, int width)
+{
+    if (value < 0)
+        printf(" %*s", width, "-");
+    else
+        printf(" %*.*f", width, value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value);
+}
+
 /* The first contestant with the same program. */
 static bool is_first(int contestant)
 {

@@ -4,9 +4,8 @@
 
 #include "lesson08_compare/lab.h"
 
-lab_value lab_value_cpu, lab_value_user, lab_value_wall, lab_value_p50, lab_value_p99,
-    lab_value_p999, lab_value_bytes, lab_value_fairness, lab_value_busy,
-    lab_value_at_limit;
+lab_value lab_value_cpu, lab_value_wall, lab_value_p50, lab_value_p99, lab_value_p999,
+    lab_value_bytes, lab_value_fairness, lab_value_busy, lab_value_at_limit;
 
 /* The value that a row is decided by. */
 lab_value *report_metric(int row);
@@ -20,6 +19,12 @@ struct spread report_ratio(const struct lab *lab, int row, int contestant, int o
 struct spread report_syscalls(const struct lab *lab, int row, int contestant);
 /* Who counted in this row: "kernel", "strace", "itself" or "". */
 const char *report_counted_by(const struct lab *lab, int row);
+
+/* The user part of its CPU time an operation in us, over all runs; < 0: not known. */
+double report_user(const struct lab *lab, int row, int contestant);
+
+/* In three digits that count, in a column of this width; "-" if negative. */
+void report_print_number(double value, int width);
 
 /* Instructions an operation; count 0 if nobody counted. */
 struct spread report_instructions(const struct lab *lab, int row, int contestant);

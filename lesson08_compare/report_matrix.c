@@ -50,12 +50,10 @@ static double mean(const double *above, const double *below, int n)
     return known ? exp(sum / known) : 0;
 }
 
-static void effect(double ratio, int width)
+/* 0: not known. */
+static void number(double value, int width)
 {
-    if (ratio > 0)
-        printf(" %*.2f", width, ratio);
-    else
-        printf(" %*s", width, "-");
+    report_print_number(value > 0 ? value : -1, width);
 }
 
 static void print_row(int row, const struct matrix *m)
@@ -67,12 +65,12 @@ static void print_row(int row, const struct matrix *m)
         uring[s] = m->at[s][URING];
     }
     for (int s = 0; s < SCHEDULERS; s++)
-        effect(epoll[s], 7);
+        number(epoll[s], 7);
     for (int s = 0; s < SCHEDULERS; s++)
-        effect(uring[s], 7);
-    effect(mean(m->at[STEAL], m->at[CURRENT], DRIVERS), 9);
-    effect(mean(m->at[CORE], m->at[CURRENT], DRIVERS), 8);
-    effect(mean(uring, epoll, SCHEDULERS), 9);
+        number(uring[s], 7);
+    number(mean(m->at[STEAL], m->at[CURRENT], DRIVERS), 9);
+    number(mean(m->at[CORE], m->at[CURRENT], DRIVERS), 8);
+    number(mean(uring, epoll, SCHEDULERS), 9);
     printf("\n");
 }
 

@@ -10,19 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In ns, or bytes: three digits that count. */
-static void number(double value, int width)
-{
-    if (value < 0)
-        printf(" %*s", width, "-");
-    else
-        printf(" %*.*f", width, value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value);
-}
-
 struct column {
     const char *name;
-    lab_value *value;
-    double factor; /* from the run's microseconds to what is shown */
+    lab_value *value; /* NULL: report_user */
+    double factor;    /* from the run's microseconds to what is shown */
 };
 
 #define NS(name_, value_)                                                              \
@@ -33,12 +24,10 @@ struct column {
 /* The column that decides, and two more that are worth a look beside it. */
 static const struct column *columns_of(int row)
 {
-    static const struct column cpu[] = { NS("CPU ns", lab_value_cpu),
-                                         NS("user", lab_value_user),
+    static const struct column cpu[] = { NS("CPU ns", lab_value_cpu), NS("user", NULL),
                                          NS("wall", lab_value_wall) };
     static const struct column wall[] = { NS("wall ns", lab_value_wall),
-                                          NS("CPU", lab_value_cpu),
-                                          NS("user", lab_value_user) };
+                                          NS("CPU", lab_value_cpu), NS("user", NULL) };
     static const struct column p50[] = { NS("p50 ns", lab_value_p50),
                                          NS("p99", lab_value_p99),
                                          NS("CPU", lab_value_cpu) };
@@ -89,6 +78,15 @@ static uint64_t n_of(const struct lab *lab, int row, int contestant)
     return 0;
 }
 
+static double value_of(const struct lab *lab, int row, int contestant,
+                       const struct column *column)
+{
+    if (!column->value)
+        return report_user(lab, row, contestant) * column->factor;
+    struct spread spread = lab_spread(lab, row, contestant, column->value);
+    return spread.count ? spread.median * column->factor : -1;
+}
+
 static void print_place(const struct lab *lab, int row, const struct place *place,
                         const struct place *peer, bool instructions)
 {
@@ -98,17 +96,15 @@ static void print_place(const struct lab *lab, int row, const struct place *plac
     double low = place->spread.low * columns[0].factor;
     double high = place->spread.high * columns[0].factor;
     printf("  %-13s", lab_contestants[c].name);
-    number(place->spread.median * columns[0].factor, 9);
+    report_print_number(place->spread.median * columns[0].factor, 9);
     snprintf(spread, sizeof spread, "[%.*f..%.*f]", low < 99.95 ? 1 : 0, low,
              high < 99.95 ? 1 : 0, high);
     printf(" %-19s", spread);
-    for (int i = 1; i < 3; i++) {
-        struct spread other = lab_spread(lab, row, c, columns[i].value);
-        number(other.count ? other.median * columns[i].factor : -1, 8);
-    }
+    for (int i = 1; i < 3; i++)
+        report_print_number(value_of(lab, row, c, &columns[i]), 8);
     if (instructions) {
         struct spread counted = report_instructions(lab, row, c);
-        number(counted.count ? counted.median : -1, 8);
+        report_print_number(counted.count ? counted.median : -1, 8);
     }
     if (peer && peer->contestant == c)
         printf("  the best peer");

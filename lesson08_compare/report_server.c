@@ -31,7 +31,7 @@ static void print_line(const struct lab *lab, int row, int contestant)
     printf("%s", at_limit ? ">" : " ");
     number(lab_spread(lab, row, contestant, lab_value_per_second), 7, 0);
     number(cpu, 6, 2);
-    number(lab_spread(lab, row, contestant, lab_value_user), 5, 2);
+    report_print_number(report_user(lab, row, contestant), 5);
     number(report_syscalls(lab, row, contestant), 7, 2);
     number(lab_spread(lab, row, contestant, lab_value_p50), 7, 0);
     number(lab_spread(lab, row, contestant, lab_value_p99), 7, 0);
@@ -82,7 +82,7 @@ static void print_verdict(const struct lab *lab, int row, int contestant)
     struct spread cpu = report_ratio(lab, row, contestant, c->baseline, lab_value_cpu);
     struct spread ours = report_syscalls(lab, row, contestant);
     struct spread raw = report_syscalls(lab, row, c->baseline);
-    printf("  %-8s %-14s", lab_rows[row].name, c->name);
+    printf("  %-13s %-13s", lab_rows[row].name, c->name);
     if (cpu.count == 0) {
         printf(" not judged: no pair of runs that count\n");
         return;
@@ -92,9 +92,9 @@ static void print_verdict(const struct lab *lab, int row, int contestant)
     else
         printf(" syscalls %.2f against %.2f: %s;", ours.median, raw.median,
                ours.median <= raw.median  ? "kept"
-               : stats_overlap(ours, raw) ? "kept (not told apart)"
+               : stats_overlap(ours, raw) ? "kept, not told apart"
                                           : "MISSED");
-    printf(" CPU %.2f x, limit %.2f: %s\n", cpu.median, CPU_LIMIT,
+    printf(" CPU %.2f x: %s\n", cpu.median,
            cpu.median <= CPU_LIMIT ? "kept" : "MISSED");
 }
 

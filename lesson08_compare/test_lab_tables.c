@@ -124,9 +124,8 @@ static void scheduler_and_driver_are_taken_apart(void **state)
     }
     static const char *const expected[] = {
         "scheduler x driver",
-        "yield               10.00   20.00   30.00    5.00   10.00   15.00      2.00   "
-        "  "
-        "3.00      0.50\n",
+        "yield                10.0    20.0    30.0    5.00    10.0    15.0      2.00   "
+        "  3.00      0.50\n",
     };
     const char *text = tables(0);
     assert_in_order(text, expected, ARRAY_SIZE(expected));
@@ -138,7 +137,7 @@ static void server_run(const char *contestant, const char *purpose, double sysca
 {
     char rest[300];
     snprintf(rest, sizeof rest,
-             "\"purpose\":\"%s\",\"tool\":\"load\",\"per_second\":109620,"
+             "\"purpose\":\"%s\",\"tool\":\"load\",\"ops\":1000,\"per_second\":109620,"
              "\"cpu_us\":23.93,\"user_us\":1.5,\"p50_us\":209715,\"p99_us\":304087,"
              "\"p999_us\":308281,\"fair_min\":97,\"fair_max\":100,\"load_busy\":0.22,"
              "\"syscalls\":%g,\"counted_by\":\"%s\"",
@@ -164,6 +163,23 @@ static void one_way_of_counting_syscalls_holds_for_the_whole_row(void **state)
     const char *text = tables(0);
     assert_in_order(text, expected, ARRAY_SIZE(expected));
     assert_at_most_100_columns(text);
+}
+
+/* Two runs in three saw no tick on the user's side; the third saw some. */
+static void the_user_part_is_a_mean_over_all_runs(void **state)
+{
+    (void)state;
+    static const char *const user[] = { "0", "0", "0.09" };
+    for (int round = 0; round < 3; round++) {
+        char rest[200];
+        snprintf(rest, sizeof rest,
+                 "\"purpose\":\"timed\",\"n\":1000,\"ops\":1000,\"cpu_us\":0.2,"
+                 "\"user_us\":%s,\"wall_ns\":300000",
+                 user[round]);
+        run("spawn", "go", round, rest);
+    }
+    assert_non_null(strstr(tables(0), "  go                  200 [200..200]"
+                                      "              30.0      300  the best peer"));
 }
 
 static void what_nobody_knows_is_counted_and_the_rest_read(void **state)
@@ -228,6 +244,7 @@ int main(void)
             a_program_table_has_the_best_first_and_divides_by_the_best_peer),
         cmocka_unit_test(scheduler_and_driver_are_taken_apart),
         cmocka_unit_test(one_way_of_counting_syscalls_holds_for_the_whole_row),
+        cmocka_unit_test(the_user_part_is_a_mean_over_all_runs),
         cmocka_unit_test(what_nobody_knows_is_counted_and_the_rest_read),
         cmocka_unit_test(both_files_hold_every_run_and_nothing_that_is_not_known),
     };
