@@ -3,7 +3,8 @@
  * Sizes: the full form takes those that WORKLOADS.md names. The short form takes sizes at
  * which a run lasts a fraction of a second, long enough for a CPU clock that counts in
  * nanoseconds and for /proc/stat, which counts in steps of 10 ms. Reads: 102,400 instead
- * of 100,000, so that every depth divides it and everybody reads the same blocks.
+ * of 100,000, so that every depth divides it and everybody reads the same blocks; with
+ * O_DIRECT, where one read at a time waits for the disk each time, a quarter of it.
  *
  * CPUs: a program with one worker gets one CPU, and whatever threads it has besides share
  * it. Both CPUs are given to rows with two workers, and to those in which a thread from
@@ -28,8 +29,9 @@
 #define ONE .workers = 1
 #define TWO .workers = 2, .both_cpus = true
 #define OUTSIDE .workers = 1, .both_cpus = true
-#define READ(depth_, n)                                                                \
-    WORK("reads", "read", "read", n, 102400), ONE, .depth = (depth_), .needs_file = true
+#define READ(depth_, short_, full_)                                                    \
+    WORK("reads", "read", "read", short_, full_), ONE, .depth = (depth_),              \
+                                                       .needs_file = true
 
 /* clang-format off */
 const struct lab_row lab_rows[] = {
@@ -147,20 +149,20 @@ const struct lab_row lab_rows[] = {
       .full_only = true },
 
     /* ---- reads of 4 KiB */
-    { "read-1", "cached file, 1 in flight", READ(1, 10240), .full_only = true },
-    { "read-8", "cached file, 8 in flight", READ(8, 10240), .full_only = true },
-    { "read-32", "cached file, 32 in flight", READ(32, 10240), .full_only = true },
-    { "read-64", "cached file, 64 in flight", READ(64, 10240) },
-    { "read-128", "cached file, 128 in flight", READ(128, 10240), .full_only = true },
-    { "direct-1", "O_DIRECT, 1 in flight", READ(1, 2048), .direct = true,
+    { "read-1", "cached file, 1 in flight", READ(1, 10240, 102400), .full_only = true },
+    { "read-8", "cached file, 8 in flight", READ(8, 10240, 102400), .full_only = true },
+    { "read-32", "cached file, 32 in flight", READ(32, 10240, 102400), .full_only = true },
+    { "read-64", "cached file, 64 in flight", READ(64, 10240, 102400) },
+    { "read-128", "cached file, 128 in flight", READ(128, 10240, 102400), .full_only = true },
+    { "direct-1", "O_DIRECT, 1 in flight", READ(1, 2048, 25600), .direct = true,
       .full_only = true },
-    { "direct-8", "O_DIRECT, 8 in flight", READ(8, 2048), .direct = true,
+    { "direct-8", "O_DIRECT, 8 in flight", READ(8, 2048, 25600), .direct = true,
       .full_only = true },
-    { "direct-32", "O_DIRECT, 32 in flight", READ(32, 2048), .direct = true,
+    { "direct-32", "O_DIRECT, 32 in flight", READ(32, 2048, 25600), .direct = true,
       .full_only = true },
-    { "direct-64", "O_DIRECT, 64 in flight", READ(64, 2048), .direct = true,
+    { "direct-64", "O_DIRECT, 64 in flight", READ(64, 2048, 25600), .direct = true,
       .full_only = true },
-    { "direct-128", "O_DIRECT, 128 in flight", READ(128, 2048), .direct = true,
+    { "direct-128", "O_DIRECT, 128 in flight", READ(128, 2048, 25600), .direct = true,
       .full_only = true },
     { "hog", "a cached read beside a task that computes for 1 ms",
       WORK("reads", "hog", "read", 100, 2000), ONE, .needs_file = true,

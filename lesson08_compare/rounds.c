@@ -74,8 +74,9 @@ static bool measure(struct lab *lab, struct lab_run *run)
 static void say_failure(struct walk *walk, const struct lab_run *run)
 {
     progress_pause(&walk->progress);
-    fprintf(stderr, "lab: %s %s: %s\n", lab_rows[run->row].name,
-            lab_contestants[run->contestant].name, run->problem);
+    fprintf(stderr, "lab: %s %s, %s: %s\n", lab_rows[run->row].name,
+            lab_contestants[run->contestant].name, lab_purpose_name(run->purpose),
+            run->problem);
 }
 
 static bool gave_up(const struct lab_run *run)

@@ -10,8 +10,8 @@
  * that has moved into a mount namespace of its own mounts it, reads, and goes; nobody
  * else ever sees the mount.
  *
- * strace stops the process twice a call, which makes it ten times slower and changes how
- * many events a wait finds. Its count is a hint where nothing better is to be had. */
+ * strace stops the process twice a call, which slows it down and so changes how many
+ * events a wait finds. Its count is a hint where nothing better is to be had. */
 #include "lesson08_compare/syscall_counter.h"
 
 #include <errno.h>

@@ -93,9 +93,9 @@ static void a_program_table_has_the_best_first_and_divides_by_the_best_peer(
     static const char *const expected[] = {
         "spawn: a root spawns n tasks and joins them; n = 1000000, a task\n",
         "instr  to the best peer\n",
-        "  steal/epoll         101 [100..102]               101      101      432  "
-        "0.50 "
-        "[0.50..0.50]\n",
+        ("  steal/epoll         101 [100..102]               101      101      432  "
+         "0.50 "
+         "[0.50..0.50]\n"),
         "  core/epoll          200 [200..202]",
         "1.00 [1.00..1.00] ~\n",
         "  tokio/multi         201 [200..202]",
@@ -124,8 +124,9 @@ static void scheduler_and_driver_are_taken_apart(void **state)
     }
     static const char *const expected[] = {
         "scheduler x driver",
-        "yield                10.0    20.0    30.0    5.00    10.0    15.0      2.00   "
-        "  3.00      0.50\n",
+        ("yield                10.0    20.0    30.0    5.00    10.0    15.0      2.00  "
+         " "
+         "  3.00      0.50\n"),
     };
     const char *text = tables(0);
     assert_in_order(text, expected, ARRAY_SIZE(expected));
@@ -154,8 +155,8 @@ static void one_way_of_counting_syscalls_holds_for_the_whole_row(void **state)
     server_run("tokio/multi", "timed", 0, "");
     server_run("tokio/multi", "syscalls", 3.25, "kernel");
     static const char *const expected[] = {
-        "  raw-epoll       109620  23.93  1.50    2.25  209715  304087  308281 0.97 "
-        "0.22\n",
+        ("  raw-epoll       109620  23.93  1.50    2.25  209715  304087  308281 0.97 "
+         "0.22\n"),
         "  threads         109620  23.93  1.50       -",
         "  tokio/multi     109620  23.93  1.50    3.25",
         "1.00 [1.00..1.00] ~\n",

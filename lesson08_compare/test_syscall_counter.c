@@ -62,29 +62,36 @@ static uint64_t own_count(void)
     return served.syscalls;
 }
 
+/* Starts a server that the kernel counts; its port. Skips the test where it may not. */
+static int start_counted(const char *name, struct syscall_counter *counter)
+{
+    start_held(name);
+    int err = syscall_counter_attach(counter, server.pid);
+    if (err < 0) {
+        process_stop(&server, SIGKILL, testing_deadline());
+        skip_because("this kernel refuses to count system calls: error %d", -err);
+    }
+    assert_string_equal(counter->how, "kernel");
+    int port = port_of();
+    assert_int_equal(syscall_counter_begin(counter, server.pid, ".", -1), 0);
+    return port;
+}
+
 static void the_kernel_and_the_server_count_the_same(void **state)
 {
     (void)state;
     struct syscall_counter counter;
     uint64_t count = 0;
-    start_held("base_epoll");
-    int err = syscall_counter_attach(&counter, server.pid);
-    if (err < 0) {
-        process_stop(&server, SIGKILL, testing_deadline());
-        skip_because("this kernel refuses to count system calls: error %d", -err);
-    }
-    assert_string_equal(counter.how, "kernel");
-    int port = port_of();
-    assert_int_equal(syscall_counter_begin(&counter, server.pid, ".", -1), 0);
+    int port = start_counted("base_epoll", &counter);
     send_requests(port, 2000);
     uint64_t own = own_count();
     assert_int_equal(syscall_counter_end(&counter, &count), 0);
     syscall_counter_close(&counter);
-    /* The difference is its way out, and what a sanitizer does there. */
+    /* The difference is its way in, which only it counted, and its way out. */
     assert_true(own > 3 * 1000);
-    assert_true(count >= own);
+    assert_true(count + 20 >= own);
     if (!testing_instrumented())
-        assert_true(count - own < 100);
+        assert_true(count < own + 100);
 }
 
 /* What one thread does alone must not be all that is counted. */
@@ -93,14 +100,7 @@ static void threads_that_are_started_later_are_counted(void **state)
     (void)state;
     struct syscall_counter counter;
     uint64_t count = 0;
-    start_held("base_threads");
-    int err = syscall_counter_attach(&counter, server.pid);
-    if (err < 0) {
-        process_stop(&server, SIGKILL, testing_deadline());
-        skip_because("this kernel refuses to count system calls: error %d", -err);
-    }
-    int port = port_of();
-    assert_int_equal(syscall_counter_begin(&counter, server.pid, ".", -1), 0);
+    int port = start_counted("base_threads", &counter);
     send_requests(port, 500);
     assert_int_equal(syscall_counter_end(&counter, &count), 0);
     assert_true(count >= 2 * 500);

@@ -58,17 +58,23 @@ int wrk_write_scripts(const struct lab *lab)
     return err < 0 ? err : write_script(lab, true);
 }
 
-static void take(struct lab_run *run, const char *line, double seconds)
+/* In us; a percentile that wrk did not reach (it says 0) is not known. */
+static double microseconds(const char *line, const char *key)
 {
     double value;
+    return json_get(line, key, &value) && value > 0 ? value / 1000 : -1;
+}
+
+static void take(struct lab_run *run, const char *line, double seconds)
+{
     json_get(line, "requests", &run->ops); /* it says nothing of fairness */
     json_get(line, "errors", &run->errors);
     run->per_second = seconds > 0 ? run->ops / seconds : 0;
     run->wall_ns = seconds * 1e9;
-    run->p50_us = json_get(line, "p50_ns", &value) ? value / 1000 : 0;
-    run->p99_us = json_get(line, "p99_ns", &value) ? value / 1000 : 0;
-    run->p999_us = json_get(line, "p999_ns", &value) ? value / 1000 : 0;
-    run->max_us = json_get(line, "max_ns", &value) ? value / 1000 : 0;
+    run->p50_us = microseconds(line, "p50_ns");
+    run->p99_us = microseconds(line, "p99_ns");
+    run->p999_us = microseconds(line, "p999_ns");
+    run->max_us = microseconds(line, "max_ns");
 }
 
 static void wrk_command(struct command *command, const struct lab *lab, int row,
