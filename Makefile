@@ -20,8 +20,9 @@ define HELP
 make setup         install what is missing (says what and why); `make setup test` works
 make doctor        say what this machine can do, and one remedy for each problem
 make lesson1 .. 7  build a lesson, run its demo, then its tests; say what comes next
-make lesson8       the lab: every mode against every baseline, short form (minutes)
 make peers         build the runtimes that lesson 8 compares ours with, those that can be
+make lesson8       the lab: every mode, every baseline, every peer that is built; minutes
+make lab           the lab in full: hours; goes on where it was interrupted
 make test          every test; the last line is "N passed, N failed"
 make check         `test` again under valgrind, ASan+UBSan, TSan and clang, and all below
 
@@ -196,7 +197,7 @@ PARALLEL = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)
 # Where tests find the programs that they run: $COURSE_BIN/httpd.
 export COURSE_BIN := $(B)/bin
 
-.PHONY: help doctor all peers test check arrows rules lint snippets format soak clean
+.PHONY: help doctor all peers test check arrows rules lint snippets format soak clean lab
 help:
 	$(info $(HELP))
 	@:
@@ -239,6 +240,12 @@ $(BUILD)/tools/%: tools/%.c
 	@$(CC) -std=c17 -D_GNU_SOURCE -O1 -I. $(WARN) $(if $(WERROR),-Werror) -o $@ \
 		$(filter %.c,$^) -luring
 $(BUILD)/tools/without_uring: common/testing/forbid.c common/testing/forbid.h
+
+# LAB="--rounds 15 --only 'spawn *'" makes another plan of it.
+LAB ?=
+lab:
+	+@$(PARALLEL) all
+	@BUILD="$(B)" $(B)/bin/lab --full --resume --weigh tools/weigh $(LAB)
 
 FOR ?= 60
 soak:

@@ -5,6 +5,7 @@
  * escaped, so a text can never contain ,"key": unescaped. */
 #include "lesson08_compare/json.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -56,7 +57,7 @@ void json_real(struct json *json, const char *key, double value)
 {
     key_of(json, key);
     if (isfinite(value))
-        fprintf(json->out, "%.6g", value);
+        fprintf(json->out, "%.9g", value);
     else
         fputs("null", json->out); /* JSON has no infinity */
 }
@@ -66,21 +67,115 @@ void json_end(struct json *json)
     fputs("}\n", json->out);
 }
 
-bool json_get(const char *line, const char *key, double *value)
+/* Where the value of a key begins; NULL if the key is absent. */
+static const char *value_of(const char *line, const char *key)
 {
     char wanted[64];
     int length = snprintf(wanted, sizeof wanted, "\"%s\":", key);
     if (length < 0 || (size_t)length >= sizeof wanted)
-        return false;
+        return NULL;
     for (const char *at = line; (at = strstr(at, wanted)); at++) {
-        if (at == line || (at[-1] != ',' && at[-1] != '{'))
-            continue;
-        char *end;
-        double number = strtod(at + length, &end);
-        if (end == at + length)
-            return false;
-        *value = number;
-        return true;
+        const char *before = at;
+        while (before > line && before[-1] == ' ')
+            before--;
+        if (before > line && (before[-1] == ',' || before[-1] == '{')) {
+            at += length;
+            return at + strspn(at, " ");
+        }
     }
-    return false;
+    return NULL;
+}
+
+bool json_get(const char *line, const char *key, double *value)
+{
+    const char *at = value_of(line, key);
+    char *end;
+    if (!at)
+        return false;
+    double number = strtod(at, &end);
+    if (end == at)
+        return false;
+    *value = number;
+    return true;
+}
+
+bool json_get_count(const char *line, const char *key, uint64_t *value)
+{
+    const char *at = value_of(line, key);
+    char *end;
+    if (!at || *at < '0' || *at > '9')
+        return false;
+    errno = 0;
+    unsigned long long number = strtoull(at, &end, 10);
+    if (errno || !*end || !strchr(",} ", *end))
+        return false;
+    *value = number;
+    return true;
+}
+
+/* The character that an escape stands for; *at is behind the backslash, and goes on
+ * behind the escape. */
+static char unescaped(const char **at)
+{
+    char c = *(*at)++;
+    if (c == 'n' || c == 't')
+        return c == 'n' ? '\n' : '\t';
+    if (c != 'u')
+        return c;
+    char digits[5] = "";
+    for (int i = 0; i < 4 && **at; i++)
+        digits[i] = *(*at)++;
+    unsigned long code = strtoul(digits, NULL, 16);
+    return (char)(code > 0 && code < 128 ? code : '?');
+}
+
+bool json_get_text(const char *line, const char *key, char *text, size_t size)
+{
+    const char *at = value_of(line, key);
+    size_t n = 0;
+    if (!at || *at++ != '"')
+        return false;
+    while (*at && *at != '"') {
+        char c = *at++;
+        if (c == '\\' && *at)
+            c = unescaped(&at);
+        if (n + 1 < size)
+            text[n++] = c;
+    }
+    text[n] = '\0';
+    return *at == '"';
+}
+
+/* Behind the text that begins at `at`, which is its quote. */
+static const char *behind_text(const char *at)
+{
+    for (at++; *at && *at != '"'; at++)
+        if (*at == '\\' && at[1])
+            at++;
+    return *at ? at + 1 : at;
+}
+
+const char *json_next_number(const char *at, char *key, size_t size, double *value)
+{
+    while (*at) {
+        if (*at != '"') {
+            at++;
+            continue;
+        }
+        const char *name = at + 1;
+        at = behind_text(at);
+        if (*at != ':')
+            continue;
+        size_t length = (size_t)(at - 1 - name);
+        at += 1 + strspn(at + 1, " ");
+        char *end;
+        if (*at != '-' && (*at < '0' || *at > '9')) {
+            at = *at == '"' ? behind_text(at) : at;
+            continue;
+        }
+        *value = strtod(at, &end);
+        snprintf(key, size, "%.*s", (int)length, name);
+        return end;
+    }
+    return NULL;
 }

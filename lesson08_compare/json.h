@@ -22,5 +22,13 @@ void json_end(struct json *json);
 
 /* Reads a number out of such a line; false if the key is absent or no number. */
 bool json_get(const char *line, const char *key, double *value);
+/* A whole number, exact up to 64 bits; false for a sign, a fraction, a text. */
+bool json_get_count(const char *line, const char *key, uint64_t *value);
+/* A text, its escapes resolved (\u above one byte as '?'), cut to the room there is. */
+bool json_get_text(const char *line, const char *key, char *text, size_t size);
+
+/* The next pair of a key and a number in a flat object, from `at` on (first the line
+ * itself); returns where to go on, NULL when there is none. Other pairs are skipped. */
+const char *json_next_number(const char *at, char *key, size_t size, double *value);
 
 #endif

@@ -1,65 +1,25 @@
-/* lab_plan: who competes, in what.
+/* lab_plan: which runs are to be made, in which order.
  *
- * The matrix separates two questions that published comparisons mix: what comes from the
- * scheduler (read down a column of one driver) and what from the I/O backend (compare a
- * cell with the raw loop of its own backend, never with the other's). */
+ * The whole lab is one list of steps: row by row; within a row round by round, each round
+ * starting with another contestant, so that nobody always runs right after the same
+ * neighbour; after the timed rounds of a row the runs that count system calls or
+ * instructions, which would disturb them. A list can be walked, counted for the time
+ * left, and gone on with where it was left. */
 #include "lesson08_compare/lab.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/container.h"
+#include "lesson08_compare/grow.h"
 
-enum { RAW_EPOLL, RAW_URING };
+enum { RAW_EPOLL };
 
-const struct lab_contestant lab_contestants[] = {
-    { "raw-epoll", NULL, "epoll", "base_epoll", RAW_EPOLL },
-    { "raw-uring", NULL, "uring", "base_uring", RAW_URING },
-    { "threads", NULL, "epoll", "base_threads", RAW_EPOLL },
-    { "current/epoll", "current", "epoll", NULL, RAW_EPOLL },
-    { "steal/epoll", "steal", "epoll", NULL, RAW_EPOLL },
-    { "core/epoll", "core", "epoll", NULL, RAW_EPOLL },
-    { "current/uring", "current", "uring", NULL, RAW_URING },
-    { "steal/uring", "steal", "uring", NULL, RAW_URING },
-    { "core/uring", "core", "uring", NULL, RAW_URING },
-};
-const int lab_contestant_count = (int)ARRAY_SIZE(lab_contestants);
-
-#define ECHO(n) .proto = WORKLOAD_ECHO, .connections = (n), .size = 64
-#define HTTP(n) .proto = WORKLOAD_HTTP, .connections = (n)
-#define OPEN(fraction, row) .of_peak = (fraction), .peak_of = (row)
-
-/* clang-format off */
-const struct lab_row lab_rows[] = {
-    { "echo-1", "echo 64 B, 1 connection", ECHO(1) },
-    { "echo-64", "echo 64 B, 64 connections", ECHO(64) },
-    { "echo-1000", "echo 64 B, 1000 connections", ECHO(1000) },
-    { "http-16", "HTTP /hello, 16 connections", HTTP(16) },
-    { "http-64", "HTTP /hello, 64 connections", HTTP(64) },
-    { "http-256", "HTTP /hello, 256 connections", HTTP(256) },
-    { "http-1024", "HTTP /hello, 1024 connections", HTTP(1024), .full_only = true },
-    { "echo-64-paced", "echo 64 B, bursts over 64 connections at 60 % of the peak",
-      ECHO(64), OPEN(0.6, "echo-64"), .burst = true, .has_limits = true },
-    { "http-64-paced", "HTTP /hello, bursts over 64 connections at 60 % of the peak",
-      HTTP(64), OPEN(0.6, "http-64"), .burst = true, .has_limits = true },
-    { "open-50", "echo 64 B, 64 connections, open loop at 50 % of the peak",
-      ECHO(64), OPEN(0.5, "echo-64"), .full_only = true },
-    { "open-80", "echo 64 B, 64 connections, open loop at 80 % of the peak",
-      ECHO(64), OPEN(0.8, "echo-64"), .full_only = true },
-};
-/* clang-format on */
-const int lab_row_count = (int)ARRAY_SIZE(lab_rows);
-
-bool lab_present(const struct lab *lab, int contestant, enum workload_proto proto)
+bool lab_row_in_form(const struct lab *lab, int row)
 {
-    char path[600];
-    const char *program = lab_contestants[contestant].program;
-    if (!program)
-        program = proto == WORKLOAD_HTTP ? "httpd" : "echo";
-    snprintf(path, sizeof path, "%s/%s", lab->bin, program);
-    return access(path, X_OK) == 0;
+    return lab->full || !lab_rows[row].full_only;
 }
 
 static bool matches(const struct lab *lab, int row, int contestant)
@@ -71,50 +31,151 @@ static bool matches(const struct lab *lab, int row, int contestant)
     return fnmatch(pattern, name, 0) == 0;
 }
 
+/* Was this run itself asked for, and not only by somebody who is compared with it? */
+static bool asked_for(const struct lab *lab, int row, int contestant)
+{
+    if (!lab_row_in_form(lab, row))
+        return false;
+    return !lab->only || matches(lab, row, contestant);
+}
+
 /* Does an open row that somebody wants take its rate from this row? */
 static bool sets_a_rate(const struct lab *lab, int row)
 {
     for (int open = 0; open < lab_row_count; open++) {
         const char *peak_of = lab_rows[open].peak_of;
-        if (!peak_of || strcmp(peak_of, lab_rows[row].name) != 0 ||
-            (lab_rows[open].full_only && !lab->full))
+        if (!peak_of || strcmp(peak_of, lab_rows[row].name) != 0)
             continue;
         for (int c = 0; c < lab_contestant_count; c++)
-            if (matches(lab, open, c))
+            if (asked_for(lab, open, c))
                 return true;
     }
     return false;
 }
 
-/* A raw loop is also wanted where somebody is who is compared with it. */
-bool lab_wanted(const struct lab *lab, int row, int contestant)
+/* A raw loop has a part in a row where somebody is who is compared with it. */
+static bool takes_part(const struct lab *lab, int row, int contestant)
 {
-    if (lab_rows[row].full_only && !lab->full)
+    if (asked_for(lab, row, contestant))
+        return true;
+    if (lab_rows[row].kind != LAB_SERVER)
         return false;
-    if (!lab->only || matches(lab, row, contestant))
-        return true;
-    if (contestant == RAW_EPOLL && sets_a_rate(lab, row))
-        return true;
     for (int c = 0; c < lab_contestant_count; c++)
-        if (lab_contestants[c].baseline == contestant && matches(lab, row, c))
+        if (lab_contestants[c].baseline == contestant && asked_for(lab, row, c) &&
+            lab_contestants[c].kind != LAB_LIMIT)
             return true;
     return false;
 }
 
-static double seconds_of_a_run(const struct lab *lab, int row)
+bool lab_wanted(const struct lab *lab, int row, int contestant)
 {
-    bool wrk = lab_rows[row].proto == WORKLOAD_HTTP && lab_rows[row].of_peak <= 0;
-    if (wrk && lab->has_wrk) /* counts in whole seconds */
-        return (double)((lab->measure_ms + 999) / 1000);
-    return (double)(lab->warmup_ms + lab->measure_ms) / 1000;
+    return takes_part(lab, row, contestant) ||
+           (contestant == RAW_EPOLL && sets_a_rate(lab, row));
 }
 
-double lab_expected_minutes(const struct lab *lab)
+/* A thread each for a million tasks is more than a machine has. The operation is the
+ * same, so the cost of one can be compared; the table names the other n. */
+#define THREADS_MAX 10000
+
+uint64_t lab_n(const struct lab *lab, int row, int contestant)
 {
-    double seconds = 0;
-    for (int row = 0; row < lab_row_count; row++)
-        for (int c = 0; c < lab_contestant_count; c++)
-            if (lab_wanted(lab, row, c) && lab_present(lab, c, lab_rows[row].proto))
-                seconds += 0.2 + seconds_of_a_run(lab, row);
-    return seconds * lab->rounds / 60;
+    uint64_t n = lab->full ? lab_rows[row].n_full : lab_rows[row].n_short;
+    bool threads = strcmp(lab_contestants[contestant].name, "limit/threads") == 0;
+    return threads && strcmp(lab_rows[row].workload, "spawn") == 0 && n > THREADS_MAX
+               ? THREADS_MAX
+               : n;
+}
+
+struct steps {
+    struct lab_step *list;
+    int count, room;
+};
+
+static int add(struct steps *steps, struct lab_step step)
+{
+    struct lab_step *list =
+        grow(steps->list, steps->count, &steps->room, sizeof *steps->list);
+    if (!list)
+        return -ENOMEM;
+    steps->list = list;
+    steps->list[steps->count++] = step;
+    return 0;
+}
+
+/* System calls are counted once; where a verdict depends on them, in every round, since
+ * it needs a spread. A raw loop that is there only for its peak is not counted. */
+static bool worth_counting(const struct lab *lab, int row, int contestant, int round,
+                           enum lab_purpose purpose)
+{
+    const struct lab_row *r = &lab_rows[row];
+    const struct lab_contestant *c = &lab_contestants[contestant];
+    bool judged = r->has_limits && (c->kind == LAB_CELL || c->baseline == contestant);
+    if (purpose == LAB_SYSCALLS && round > 0 && !judged)
+        return false;
+    if (purpose == LAB_SYSCALLS)
+        return r->kind == LAB_SERVER && takes_part(lab, row, contestant);
+    return purpose == LAB_TIMED || (lab->instructions && r->count_n1 > 0);
+}
+
+static int add_round(const struct lab *lab, struct steps *steps, int row, int round,
+                     enum lab_purpose purpose)
+{
+    int err = 0;
+    for (int i = 0; i < lab_contestant_count && err == 0; i++) {
+        int c = (i + round) % lab_contestant_count;
+        if (lab_wanted(lab, row, c) && lab_offers(lab, row, c, NULL) &&
+            worth_counting(lab, row, c, round, purpose))
+            err = add(steps, (struct lab_step){
+                                 .row = row,
+                                 .contestant = c,
+                                 .round = round,
+                                 .purpose = purpose,
+                             });
+    }
+    return err;
+}
+
+static int add_row(const struct lab *lab, struct steps *steps, int row)
+{
+    int rounds = lab_rows[row].kind == LAB_STATIC ? 1 : lab->rounds, err = 0;
+    for (int round = 0; round < rounds && err == 0; round++)
+        err = add_round(lab, steps, row, round, LAB_TIMED);
+    for (int round = 0; round < rounds && err == 0; round++)
+        err = add_round(lab, steps, row, round, LAB_SYSCALLS);
+    return err;
+}
+
+/* Instructions last: they take long, are exact on any machine, and nobody waits for
+ * them. */
+int lab_plan(struct lab *lab)
+{
+    struct steps steps = { 0 };
+    int err = 0;
+    for (int row = 0; row < lab_row_count && err == 0; row++)
+        if (lab_rows[row].kind != LAB_STATIC)
+            err = add_row(lab, &steps, row);
+    for (int row = 0; row < lab_row_count && err == 0; row++)
+        err = add_round(lab, &steps, row, 0, LAB_INSTRUCTIONS);
+    for (int row = 0; row < lab_row_count && err == 0; row++)
+        if (lab_rows[row].kind == LAB_STATIC)
+            err = add_row(lab, &steps, row);
+    free(lab->steps);
+    lab->steps = steps.list;
+    lab->step_count = steps.count;
+    return err;
+}
+
+/* Before anything of the kind has been measured. */
+double lab_expected_seconds(const struct lab *lab, const struct lab_step *step)
+{
+    const struct lab_row *row = &lab_rows[step->row];
+    if (step->purpose == LAB_INSTRUCTIONS)
+        return 6;
+    if (row->kind == LAB_STATIC)
+        return 60;
+    if (row->kind == LAB_SERVER)
+        return 0.15 + (double)(lab->warmup_ms + lab->measure_ms) / 1000;
+    if (strcmp(row->workload, "timers") == 0)
+        return 4;
+    return lab->full ? 0.6 : 0.2;
 }

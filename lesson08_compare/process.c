@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -45,49 +47,94 @@ void process_kill_all(void)
         }
 }
 
-static _Noreturn void become(char *const argv[], int cpu, int out, int log,
-                             pid_t parent)
+static void run_on(const struct process_how *how)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int i = 0; i < how->cpu_count; i++)
+        CPU_SET((size_t)how->cpus[i], &set);
+    if (how->cpu_count > 0)
+        sched_setaffinity(0, sizeof set, &set);
+}
+
+static _Noreturn void become(char *const argv[], const struct process_how *how, int out,
+                             const int gate[2], pid_t parent)
 {
     sigset_t none;
+    char go;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* it died before the line above */
         _exit(127);
-    if (cpu >= 0) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET((size_t)cpu, &set);
-        sched_setaffinity(0, sizeof set, &set);
-    }
+    run_on(how);
     dup2(out, STDOUT_FILENO);
-    if (log >= 0)
-        dup2(log, STDERR_FILENO);
+    if (how->log >= 0)
+        dup2(how->log, STDERR_FILENO);
+    if (how->held) {
+        close(gate[1]);
+        if (read(gate[0], &go, 1) < 0)
+            _exit(127);
+    }
     execvp(argv[0], argv);
     _exit(127);
 }
 
-int process_start(struct process *process, char *const argv[], int cpu, int log)
+static void close_both(const int ends[2])
 {
-    int ends[2];
+    if (ends[0] >= 0)
+        close(ends[0]);
+    if (ends[1] >= 0)
+        close(ends[1]);
+}
+
+int process_start_as(struct process *process, char *const argv[],
+                     const struct process_how *how)
+{
+    int ends[2], gate[2] = { -1, -1 }, err = 0;
+    pid_t parent = getpid(), pid;
     memset(process, 0, sizeof *process);
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
-    pid_t parent = getpid();
-    pid_t pid = fork();
+    if (how->held && pipe2(gate, O_CLOEXEC) < 0) {
+        err = -errno;
+        goto fail_pipe;
+    }
+    pid = fork();
     if (pid < 0) {
-        int err = -errno;
-        close(ends[0]);
-        close(ends[1]);
-        return err;
+        err = -errno;
+        goto fail_gate;
     }
     if (pid == 0)
-        become(argv, cpu, ends[1], log, parent);
+        become(argv, how, ends[1], gate, parent);
     close(ends[1]);
     remember(pid, 0);
     process->pid = pid;
     process->out = ends[0];
+    if (how->held) {
+        close(gate[0]);
+        process->gate = gate[1];
+    }
     return 0;
+fail_gate:
+    close_both(gate);
+fail_pipe:
+    close_both(ends);
+    return err;
+}
+
+int process_start(struct process *process, char *const argv[], int cpu, int log)
+{
+    struct process_how how = { .cpus = { cpu }, .cpu_count = cpu >= 0, .log = log };
+    return process_start_as(process, argv, &how);
+}
+
+/* The end of the pipe is word enough: it reads as the end of the file. */
+void process_release(struct process *process)
+{
+    if (process->gate > 0)
+        close(process->gate);
+    process->gate = 0;
 }
 
 static bool take_line(struct process *process, char *line, size_t size)
@@ -154,10 +201,13 @@ struct process_end process_stop(struct process *process, int sig, uint64_t deadl
         nanosleep(&moment, NULL);
     }
     close(process->out);
+    process_release(process);
     remember(0, process->pid);
     process->pid = 0;
     end.status = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
-    end.cpu_ns = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
+    end.user_ns = nanoseconds(usage.ru_utime);
+    end.sys_ns = nanoseconds(usage.ru_stime);
+    end.cpu_ns = end.user_ns + end.sys_ns;
     return end;
 }
 
@@ -168,4 +218,17 @@ uint64_t process_cpu_ns(pid_t pid)
     if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) < 0)
         return 0;
     return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+bool program_in_path(const char *name)
+{
+    const char *path = getenv("PATH");
+    char copy[4096], file[4200];
+    snprintf(copy, sizeof copy, "%s", path ? path : "");
+    for (char *rest = copy, *folder; (folder = strsep(&rest, ":"));) {
+        snprintf(file, sizeof file, "%s/%.64s", folder, name);
+        if (access(file, X_OK) == 0)
+            return true;
+    }
+    return false;
 }

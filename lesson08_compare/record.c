@@ -1,89 +1,74 @@
 /* record: every single run on disk, so that anybody can do other statistics.
  *
- * CSV for spreadsheets, JSON for programs; the JSON also holds the machine. Nothing is
- * left out: runs that do not count are there, with the reason. */
+ * CSV for spreadsheets, JSON for programs; the JSON also holds the machine and who
+ * competed. Nothing is left out: runs that do not count are there, with the reason. What
+ * is not known is empty in the CSV and absent in the JSON. */
 #include "lesson08_compare/lab.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
-#include "lesson08_compare/json.h"
+#include "lesson08_compare/record_fields.h"
+
+/* A text that may hold commas and quotes. */
+static void quoted(FILE *out, const char *text)
+{
+    fputs(",\"", out);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', out);
+        fputc(*text == '\n' ? ' ' : *text, out);
+    }
+    fputc('"', out);
+}
+
+static void csv_run(const struct lab *lab, const struct lab_run *r, FILE *out)
+{
+    struct lab_run copy = *r;
+    fprintf(out, "%s,%s,%d,%s,%s", lab_rows[r->row].name,
+            lab_contestants[r->contestant].name, r->round, lab_purpose_name(r->purpose),
+            r->tool);
+    for (int i = 0; i < record_field_count; i++) {
+        double value = *record_field(&copy, i);
+        if (value >= 0)
+            fprintf(out, ",%.9g", value);
+        else
+            fputc(',', out);
+    }
+    fprintf(out, ",%s,%d,%d,%" PRIu64 ",%" PRIu64, r->counted_by, r->attempts,
+            r->at_limit, r->n, r->check);
+    quoted(out, lab->offers[r->contestant].version);
+    quoted(out, r->problem);
+    fputs(",", out);
+    for (int i = 0; i < r->extra_count; i++)
+        fprintf(out, "%s%s=%.9g", i ? ";" : "", r->extra[i].name, r->extra[i].value);
+    fputc('\n', out);
+}
 
 static void csv(const struct lab *lab, FILE *out)
 {
-    fprintf(out, "row,contestant,round,tool,per_second,cpu_us,syscalls,p50_us,p99_us,"
-                 "p999_us,max_us,fair_min,fair_median,fair_max,load_busy,stolen,others,"
-                 "requests,errors,rate,attempts,at_limit,problem\n");
-    for (int i = 0; i < lab->run_count; i++) {
-        const struct lab_run *r = &lab->runs[i];
-        fprintf(out, "%s,%s,%d,%s,%.1f,%.4f,%.4f,%.2f,%.2f,%.2f,%.2f,%.0f,%.0f,%.0f,",
-                lab_rows[r->row].name, lab_contestants[r->contestant].name, r->round,
-                r->tool ? r->tool : "", r->per_second, r->cpu_us, r->syscalls,
-                r->p50_us, r->p99_us, r->p999_us, r->max_us, r->fair_min,
-                r->fair_median, r->fair_max);
-        fprintf(out, "%.3f,%.3f,%.3f,%.0f,%.0f,%.0f,%d,%d,%s\n", r->load_busy,
-                r->stolen, r->others, r->requests, r->errors, r->rate, r->attempts,
-                r->at_limit, r->problem ? r->problem : "");
-    }
-}
-
-static void json_machine(const struct lab *lab, FILE *out)
-{
-    struct json json;
-    const struct machine *m = &lab->machine;
-    json_begin(&json, out);
-    json_text(&json, "kernel", m->kernel);
-    json_text(&json, "cpu", m->cpu);
-    json_count(&json, "cpus", (uint64_t)m->cpus);
-    json_text(&json, "shared_core", m->server_cpu == m->load_cpu ? "yes" : "no");
-    json_text(&json, "compiler", m->compiler);
-    json_text(&json, "flags", m->flags);
-    json_text(&json, "date", m->date);
-    json_count(&json, "rounds", (uint64_t)lab->rounds);
-    json_count(&json, "warmup_ms", lab->warmup_ms);
-    json_count(&json, "measure_ms", lab->measure_ms);
-    json_end(&json);
-}
-
-static void json_run(const struct lab_run *r, FILE *out)
-{
-    struct json json;
-    json_begin(&json, out);
-    json_text(&json, "row", lab_rows[r->row].name);
-    json_text(&json, "contestant", lab_contestants[r->contestant].name);
-    json_count(&json, "round", (uint64_t)r->round);
-    json_text(&json, "tool", r->tool ? r->tool : "");
-    json_real(&json, "per_second", r->per_second);
-    json_real(&json, "cpu_us", r->cpu_us);
-    json_real(&json, "syscalls", r->syscalls);
-    json_real(&json, "p50_us", r->p50_us);
-    json_real(&json, "p99_us", r->p99_us);
-    json_real(&json, "p999_us", r->p999_us);
-    json_real(&json, "max_us", r->max_us);
-    json_real(&json, "fair_min", r->fair_min);
-    json_real(&json, "fair_median", r->fair_median);
-    json_real(&json, "fair_max", r->fair_max);
-    json_real(&json, "load_busy", r->load_busy);
-    json_real(&json, "stolen", r->stolen);
-    json_real(&json, "others", r->others);
-    json_real(&json, "requests", r->requests);
-    json_real(&json, "errors", r->errors);
-    json_real(&json, "rate", r->rate);
-    json_count(&json, "attempts", (uint64_t)r->attempts);
-    json_text(&json, "at_limit", r->at_limit ? "yes" : "no");
-    json_text(&json, "problem", r->problem ? r->problem : "");
-    json_end(&json);
+    fputs("row,contestant,round,purpose,tool", out);
+    for (int i = 0; i < record_field_count; i++)
+        fprintf(out, ",%s", record_fields[i].name);
+    fputs(",counted_by,attempts,at_limit,n,check,version,problem,extra\n", out);
+    for (int i = 0; i < lab->run_count; i++)
+        csv_run(lab, &lab->runs[i], out);
 }
 
 static void json_all(const struct lab *lab, FILE *out)
 {
-    fputs("{\"machine\":", out);
-    json_machine(lab, out);
-    fputs(",\"runs\":[\n", out);
+    fputs("{\"lab\":", out);
+    record_json_head(lab, out);
+    fputs(",\"contestants\":[\n", out);
+    for (int c = 0; c < lab_contestant_count; c++) {
+        fputs(c > 0 ? "," : "", out);
+        record_json_contestant(lab, c, out);
+    }
+    fputs("],\"runs\":[\n", out);
     for (int i = 0; i < lab->run_count; i++) {
-        if (i > 0)
-            fputc(',', out);
-        json_run(&lab->runs[i], out);
+        fputs(i > 0 ? "," : "", out);
+        record_json_run(lab, &lab->runs[i], out);
     }
     fputs("]}\n", out);
 }
@@ -91,8 +76,8 @@ static void json_all(const struct lab *lab, FILE *out)
 static int save(const struct lab *lab, const char *kind,
                 void (*print)(const struct lab *lab, FILE *out))
 {
-    char path[600];
-    snprintf(path, sizeof path, "%s/%s.%s", lab->results, lab->machine.stamp, kind);
+    char path[700];
+    snprintf(path, sizeof path, "%s/runs.%s", lab->folder, kind);
     FILE *out = fopen(path, "we");
     if (!out)
         return -errno;

@@ -1,17 +1,20 @@
-/* wrk: a command line, a script of five lines, and its rusage.
+/* wrk: a command line, a script of a few lines, and its rusage.
  *
  * wrk rounds what it prints for people; its `done` hook hands the exact numbers to a
- * script. The hook runs once, after the run, and costs the requests nothing. */
+ * script. The hook runs once, after the run, and costs the requests nothing. A second
+ * script makes it send several requests at once; they are put together once, before.
+ *
+ * wrk counts its time in whole seconds, but at an interrupt it stops and reports as it
+ * does at its end: so a run may be shorter. */
 #include "lesson08_compare/wrk.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/errname.h"
+#include "lesson08_compare/command.h"
 #include "lesson08_compare/json.h"
 #include "lesson08_compare/process.h"
 
@@ -26,71 +29,114 @@ static const char script[] =
     "    e.connect + e.read + e.write + e.status + e.timeout))\n"
     "end\n";
 
-static void script_path(const struct lab *lab, char path[600])
+/* More requests at once; the number is ours. */
+static const char pipeline_script[] =
+    "init = function(args)\n"
+    "  batch = string.rep(wrk.format('GET', '" WORKLOAD_PATH "'), tonumber(args[1]))\n"
+    "end\n"
+    "request = function() return batch end\n";
+
+static void script_path(const struct lab *lab, bool pipeline, char path[700])
 {
-    snprintf(path, 600, "%s/report.lua", lab->results);
+    snprintf(path, 700, "%s/%s.lua", lab->folder, pipeline ? "pipeline" : "report");
 }
 
-bool wrk_present(void)
+static int write_script(const struct lab *lab, bool pipeline)
 {
-    const char *path = getenv("PATH");
-    char copy[4096], file[4200];
-    snprintf(copy, sizeof copy, "%s", path ? path : "");
-    for (char *rest = copy, *folder; (folder = strsep(&rest, ":"));) {
-        snprintf(file, sizeof file, "%s/wrk", folder);
-        if (access(file, X_OK) == 0)
-            return true;
-    }
-    return false;
-}
-
-int wrk_write_script(const struct lab *lab)
-{
-    char path[600];
-    script_path(lab, path);
+    char path[700];
+    script_path(lab, pipeline, path);
     FILE *file = fopen(path, "we");
     if (!file)
         return -errno;
-    bool ok = fputs(script, file) >= 0;
+    bool ok = fprintf(file, "%s%s", script, pipeline ? pipeline_script : "") > 0;
     return fclose(file) == 0 && ok ? 0 : -EIO;
+}
+
+int wrk_write_scripts(const struct lab *lab)
+{
+    int err = write_script(lab, false);
+    return err < 0 ? err : write_script(lab, true);
+}
+
+/* In us; a percentile that wrk did not reach (it says 0) is not known. */
+static double microseconds(const char *line, const char *key)
+{
+    double value;
+    return json_get(line, key, &value) && value > 0 ? value / 1000 : -1;
 }
 
 static void take(struct lab_run *run, const char *line, double seconds)
 {
-    double value;
-    run->fair_min = run->fair_median = run->fair_max = -1; /* wrk does not say */
-    json_get(line, "requests", &run->requests);
+    json_get(line, "requests", &run->ops); /* it says nothing of fairness */
     json_get(line, "errors", &run->errors);
-    run->per_second = seconds > 0 ? run->requests / seconds : 0;
-    run->p50_us = json_get(line, "p50_ns", &value) ? value / 1000 : 0;
-    run->p99_us = json_get(line, "p99_ns", &value) ? value / 1000 : 0;
-    run->p999_us = json_get(line, "p999_ns", &value) ? value / 1000 : 0;
-    run->max_us = json_get(line, "max_ns", &value) ? value / 1000 : 0;
+    run->per_second = seconds > 0 ? run->ops / seconds : 0;
+    run->wall_ns = seconds * 1e9;
+    run->p50_us = microseconds(line, "p50_ns");
+    run->p99_us = microseconds(line, "p99_ns");
+    run->p999_us = microseconds(line, "p999_ns");
+    run->max_us = microseconds(line, "max_ns");
+}
+
+static void wrk_command(struct command *command, const struct lab *lab, int row,
+                        int port)
+{
+    char text[700];
+    unsigned pipeline = lab_rows[row].pipeline;
+    command_begin(command, "wrk");
+    command_word(command, "-t1");
+    snprintf(text, sizeof text, "-c%u", lab_rows[row].connections);
+    command_word(command, text);
+    snprintf(text, sizeof text, "-d%llus",
+             (unsigned long long)(lab->measure_ms + 999) / 1000);
+    command_word(command, text);
+    command_word(command, "-s");
+    script_path(lab, pipeline > 0, text);
+    command_word(command, text);
+    snprintf(text, sizeof text, "http://127.0.0.1:%d" WORKLOAD_PATH, port);
+    command_word(command, text);
+    if (pipeline > 0) {
+        command_word(command, "--");
+        snprintf(text, sizeof text, "%u", pipeline);
+        command_word(command, text);
+    }
+}
+
+/* Its one line of JSON; interrupts it after the measured time if that is no whole number
+ * of seconds. */
+static int result_of(struct process *process, const struct lab *lab, char *line,
+                     size_t size)
+{
+    uint64_t start = clock_now(), ms = lab->measure_ms > 200 ? lab->measure_ms : 200;
+    bool early = ms % 1000 != 0;
+    int err;
+    do {
+        uint64_t deadline = start + ms * NS_PER_MS + (early ? 0 : 30 * NS_PER_S);
+        err = process_read_line(process, line, size, deadline);
+        if (err == -ETIMEDOUT && early) {
+            kill(process->pid, SIGINT);
+            early = false;
+            err = 0;
+            line[0] = '\0';
+        }
+    } while (err == 0 && line[0] != '{');
+    return err;
 }
 
 bool wrk_measure(struct lab *lab, struct lab_run *run, int port, pid_t server,
                  double *all, uint64_t *load_cpu)
 {
-    char url[64], connections[32], duration[32], path[600], line[1024];
-    char wrk[] = "wrk", threads[] = "-t1", s[] = "-s";
-    char *argv[] = { wrk, threads, connections, duration, s, path, url, NULL };
+    struct command command;
     struct process process;
+    char line[1024];
     double seconds = 0;
-    uint64_t whole = (lab->measure_ms + 999) / 1000; /* wrk counts in seconds */
-    snprintf(url, sizeof url, "http://127.0.0.1:%d" WORKLOAD_PATH, port);
-    snprintf(connections, sizeof connections, "-c%u", lab_rows[run->row].connections);
-    snprintf(duration, sizeof duration, "-d%llus", (unsigned long long)whole);
-    script_path(lab, path);
+    wrk_command(&command, lab, run->row, port);
     uint64_t before = process_cpu_ns(server);
-    int err = process_start(&process, argv, lab->machine.load_cpu, lab->log);
+    int err = process_start(&process, command.argv, lab->machine.load_cpu, lab->log);
     if (err < 0) {
         snprintf(lab->note, sizeof lab->note, "cannot start wrk: %s", errtext(err));
         return false;
     }
-    uint64_t deadline = clock_now() + (whole + 30) * NS_PER_S;
-    do
-        err = process_read_line(&process, line, sizeof line, deadline);
-    while (err == 0 && line[0] != '{');
+    err = result_of(&process, lab, line, sizeof line);
     uint64_t after = process_cpu_ns(server);
     struct process_end end =
         process_stop(&process, err < 0 ? SIGKILL : 0, clock_now() + 10 * NS_PER_S);
@@ -100,9 +146,9 @@ bool wrk_measure(struct lab *lab, struct lab_run *run, int port, pid_t server,
         return false;
     }
     take(run, line, seconds);
-    *all = run->requests;
+    *all = run->ops;
     run->load_busy = seconds > 0 ? (double)end.cpu_ns / 1e9 / seconds : 0;
-    run->cpu_us =
-        run->requests > 0 ? (double)(after - before) / 1000 / run->requests : 0;
+    run->cpu_ns = (double)(after - before);
+    run->cpu_us = run->ops > 0 ? run->cpu_ns / 1000 / run->ops : 0;
     return true;
 }

@@ -10,11 +10,9 @@
 
 #include "lesson08_compare/lab.h"
 
-/* Is there a wrk in PATH? */
-bool wrk_present(void);
-
-/* Writes the script with which wrk reports its numbers as JSON. Negative errno. */
-int wrk_write_script(const struct lab *lab);
+/* Writes the scripts with which wrk reports its numbers as JSON, and sends several
+ * requests at once, into lab->folder. Negative errno. */
+int wrk_write_scripts(const struct lab *lab);
 
 /* One run against the server; false after a note. */
 bool wrk_measure(struct lab *lab, struct lab_run *run, int port, pid_t server,

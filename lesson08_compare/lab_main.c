@@ -1,0 +1,273 @@
+/* lab_main: a lab from its first line to its last.
+ *
+ * Ask who is there, plan, say what is missing and how long it will take, measure, print
+ * the tables, write the files. Every run is on the disk before the next one begins, so
+ * that whatever ends the lab loses at most one. */
+#include "lesson08_compare/lab_main.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/container.h"
+#include "common/errname.h"
+#include "lesson08_compare/process.h"
+#include "lesson08_compare/progress.h"
+#include "lesson08_compare/report.h"
+#include "lesson08_compare/runlog.h"
+#include "lesson08_compare/wrk.h"
+
+#define FILE_BYTES (UINT64_C(256) << 20)
+
+void lab_main_defaults(struct lab *lab, uint64_t rounds, uint64_t measure_ms)
+{
+    lab->rounds = rounds ? (int)rounds : lab->full ? 7 : 3;
+    lab->measure_ms = measure_ms ? measure_ms : lab->full ? 2000 : 250;
+    lab->warmup_ms = lab->full ? 500 : 50;
+    lab->limit_ms = lab->full ? 120000 : 30000;
+    lab->file_bytes = FILE_BYTES;
+    lab->instructions = lab->instructions || lab->full;
+    lab->log = lab->runlog = -1;
+}
+
+bool lab_main_find_folders(struct lab *lab)
+{
+    ssize_t n = readlink("/proc/self/exe", lab->bin, sizeof lab->bin - 1);
+    if (n < 0) {
+        fprintf(stderr, "lab: cannot find its own folder: %s\n", errtext(-errno));
+        return false;
+    }
+    lab->bin[n] = '\0';
+    char *slash = strrchr(lab->bin, '/');
+    if (slash)
+        *slash = '\0';
+    slash = strrchr(lab->bin, '/');
+    int parent = slash ? (int)(slash - lab->bin) : 0;
+    snprintf(lab->results, sizeof lab->results, "%.*s/lab", parent, lab->bin);
+    snprintf(lab->peers, sizeof lab->peers, "%.*s/peers/bin", parent, lab->bin);
+    machine_look(&lab->machine);
+    snprintf(lab->folder, sizeof lab->folder, "%s/%s", lab->results,
+             lab->machine.stamp);
+    lab->has_wrk = program_in_path("wrk");
+    return true;
+}
+
+static int make_folder(const char *path)
+{
+    return mkdir(path, 0777) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* A folder that nobody else has: two labs may begin in one second. */
+static int make_own_folder(struct lab *lab)
+{
+    for (int i = 2; i < 1000; i++) {
+        if (mkdir(lab->folder, 0777) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return -errno;
+        snprintf(lab->folder, sizeof lab->folder, "%s/%s-%d", lab->results,
+                 lab->machine.stamp, i);
+    }
+    return -EEXIST;
+}
+
+/* What a lab without a run leaves is of no use; what servers said is. */
+static void remove_empty(const struct lab *lab)
+{
+    static const char *const files[] = { RUNLOG_NAME, "report.lua", "pipeline.lua" };
+    char path[700];
+    struct stat is;
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", lab->folder, files[i]);
+        unlink(path);
+    }
+    snprintf(path, sizeof path, "%s/servers.log", lab->folder);
+    if (stat(path, &is) == 0 && is.st_size == 0)
+        unlink(path);
+    rmdir(lab->folder);
+}
+
+static int open_log(struct lab *lab)
+{
+    char path[700];
+    snprintf(path, sizeof path, "%s/servers.log", lab->folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return -errno;
+    lab->log = fd;
+    return lab->has_wrk ? wrk_write_scripts(lab) : 0;
+}
+
+/* The folder of an interrupted lab, or a new one. */
+static int prepare_folder(struct lab *lab, bool resume)
+{
+    char why[120];
+    int taken = resume ? runlog_resume(lab, why) : 0;
+    if (taken < 0)
+        return taken;
+    if (taken > 0)
+        printf("goes on with the lab of %s: %d of %d runs are there\n",
+               lab->machine.date, taken, lab->step_count);
+    else if (resume)
+        printf("nothing to go on with: %s\n", why);
+    int err = taken > 0 ? 0 : make_own_folder(lab);
+    if (err == 0)
+        err = open_log(lab);
+    if (err == 0)
+        err = taken > 0 ? runlog_reopen(lab) : runlog_create(lab);
+    return err;
+}
+
+static void print_machine(const struct lab *lab)
+{
+    const struct machine *m = &lab->machine;
+    printf("%s; %s, %d CPUs\n%s, %s; %s\n", m->kernel, m->cpu, m->cpus, m->compiler,
+           m->flags, m->date);
+    if (m->server_cpu == m->load_cpu)
+        printf("shared core: server and load generator share one CPU, so requests a "
+               "second\nmeasure both; CPU a request still is the server's own\n");
+    else
+        printf("server on CPU %d, load generator on CPU %d; programs on CPU %d, or on "
+               "both where it says so\n",
+               m->server_cpu, m->load_cpu, m->server_cpu);
+}
+
+static void print_missing(const struct lab *lab)
+{
+    int missing = 0;
+    if (!lab->has_wrk)
+        printf("wrk is not installed (make setup): our own load generator does HTTP\n");
+    if (lab->instructions && !program_in_path("valgrind"))
+        printf("valgrind is not installed (make setup): no instructions are counted\n");
+    if (lab->full && !lab->weigh)
+        printf("nothing is weighed without --weigh tools/weigh (make lab does it)\n");
+    for (int c = 0; c < lab_contestant_count; c++)
+        missing += lab_contestants[c].kind == LAB_PEER && lab->offers[c].problem[0];
+    report_contestants(lab);
+    if (missing)
+        printf("%d of the peers' modes are not there (make peers builds what this "
+               "machine can)\n",
+               missing);
+}
+
+/* Repeats are paid out of one purse, also over interruptions. */
+static void count_repeats(struct lab *lab)
+{
+    lab->repeats_left = 10 + lab->step_count / 5;
+    for (int i = 0; i < lab->run_count; i++)
+        lab->repeats_left -= lab->runs[i].attempts - 1;
+}
+
+static int fail(struct lab *lab, const char *what, int err)
+{
+    fprintf(stderr, "lab: %s %s: %s\n", what, lab->folder, errtext(err));
+    return EXIT_FAILURE;
+}
+
+static int finish(struct lab *lab, bool complete)
+{
+    if (lab->run_count == 0) {
+        fprintf(stderr, "lab: nothing was measured; --list says what is there\n");
+        remove_empty(lab);
+        return EXIT_FAILURE;
+    }
+    int err = complete ? runlog_end(lab) : 0;
+    lab_report(lab);
+    int saved = lab_record(lab);
+    err = err < 0 ? err : saved;
+    if (err < 0)
+        fail(lab, "cannot save the runs in", err);
+    if (!complete)
+        fprintf(stderr, "lab: interrupted; the table holds what was measured so far, "
+                        "--resume goes on\n");
+    return complete && err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void say_plan(const struct lab *lab)
+{
+    struct progress progress;
+    if (progress_init(&progress, lab) < 0)
+        return;
+    printf("%d rounds, %d runs; this takes about %.1f minutes\n", lab->rounds,
+           lab->step_count, progress_left(&progress, lab) / 60);
+    progress_finish(&progress);
+    fflush(stdout);
+}
+
+int lab_main_run(struct lab *lab, bool resume)
+{
+    print_machine(lab);
+    int err = make_folder(lab->results);
+    if (err < 0)
+        return fail(lab, "cannot make", err);
+    lab_ask(lab);
+    print_missing(lab);
+    lab->instructions = lab->instructions && program_in_path("valgrind");
+    err = lab_plan(lab);
+    if (err == 0 && lab->step_count > 0)
+        err = prepare_folder(lab, resume);
+    if (err < 0)
+        return fail(lab, "cannot write to", err);
+    say_plan(lab);
+    count_repeats(lab);
+    int status = finish(lab, lab_run_all(lab));
+    runlog_close(lab);
+    if (lab->log >= 0)
+        close(lab->log);
+    return status;
+}
+
+int lab_main_report(struct lab *lab, const char *path)
+{
+    bool ended;
+    int unknown = runlog_read(lab, path, &ended);
+    if (unknown < 0) {
+        fprintf(stderr, "lab: cannot read %s: %s\n", path, errtext(unknown));
+        return EXIT_FAILURE;
+    }
+    if (lab->run_count == 0) {
+        fprintf(stderr, "lab: there are no runs in %s\n", path);
+        return EXIT_FAILURE;
+    }
+    print_machine(lab);
+    report_contestants(lab);
+    lab->repeats_left = 1; /* nobody knows any more */
+    lab_report(lab);
+    if (unknown > 0)
+        printf("%d runs are of rows or contestants that this lab does not know\n",
+               unknown);
+    if (!ended)
+        printf("this lab was not complete\n");
+    return EXIT_SUCCESS;
+}
+
+static const char *there(const struct lab *lab, const char *row, int contestant)
+{
+    return lab_offers(lab, lab_row_named(row), contestant, NULL) ? "there" : "-";
+}
+
+void lab_main_list(struct lab *lab)
+{
+    static const char *const kinds[] = { "cell", "baseline", "peer", "limit" };
+    printf("rows:\n");
+    for (int row = 0; row < lab_row_count; row++)
+        printf("  %-17s %s%s\n", lab_rows[row].name, lab_rows[row].title,
+               lab_rows[row].full_only ? " (--full)" : "");
+    fflush(stdout);
+    lab_ask(lab);
+    printf("contestants:\n");
+    for (int c = 0; c < lab_contestant_count; c++) {
+        const struct lab_contestant *who = &lab_contestants[c];
+        printf("  %-14s %-8s echo: %-5s HTTP: %-5s ", who->name, kinds[who->kind],
+               there(lab, "echo-64", c), there(lab, "http-64", c));
+        if (lab->offers[c].problem[0])
+            printf(" programs: %s", lab->offers[c].problem);
+        else if (who->program)
+            printf(" programs: there, %s", lab->offers[c].version);
+        printf("\n");
+    }
+}
