@@ -74,7 +74,7 @@ static void push_ready(struct executor *self, struct task *task, enum schedule_w
 
 static struct task *take_oldest(struct executor *self)
 {
-    if (self->until_park != 1 || ++self->passed_over < OLDEST_INTERVAL)
+    if (self->pace.left != 1 || ++self->passed_over < OLDEST_INTERVAL)
         return NULL;
     self->passed_over = 0;
     struct task *task = queue_pop(&self->older);
@@ -207,9 +207,8 @@ static const struct scheduler_ops executor_ops = {
 
 int executor_init(struct executor *executor, struct parker *parker)
 {
-    *executor = (struct executor){ .scheduler = { &executor_ops },
-                                   .parker = parker,
-                                   .until_park = PARK_INTERVAL };
+    *executor = (struct executor){ .scheduler = { &executor_ops }, .parker = parker };
+    pace_init(&executor->pace);
     if (!parker) {
         thread_parker_init(&executor->own_parker);
         executor->parker = &executor->own_parker.parker;
@@ -276,15 +275,13 @@ static void add_one(_Atomic uint64_t *counter)
     atomic_store_explicit(counter, now + 1, memory_order_relaxed);
 }
 
-/* Every PARK_INTERVAL polls: the parker's turn, and a look at the clock. */
+/* In the middle of work: the parker's turn, and a look at the clock. */
 static int interrupt_work(struct executor *self)
 {
-    self->until_park = PARK_INTERVAL;
+    uint64_t now = clock_now();
+    pace_look(&self->pace, now);
     int err = parker_park(self->parker, 0);
-    if (err < 0)
-        return err;
-    bool late = self->deadline != CLOCK_NEVER && clock_now() >= self->deadline;
-    return late ? -ETIMEDOUT : 0;
+    return err < 0 ? err : now >= self->deadline ? -ETIMEDOUT : 0;
 }
 
 static int poll_task(struct executor *self, struct task *task)
@@ -294,7 +291,7 @@ static int poll_task(struct executor *self, struct task *task)
                           memory_order_relaxed);
     task_run(&self->runner, task);
     atomic_store_explicit(&self->polling, NULL, memory_order_relaxed);
-    return --self->until_park == 0 ? interrupt_work(self) : 0;
+    return pace_count(&self->pace) ? interrupt_work(self) : 0;
 }
 
 /* Sleeps until the run's deadline at most; -ETIMEDOUT when it has passed. */
@@ -308,6 +305,7 @@ static int sleep_in_parker(struct executor *self)
         limit = (int64_t)(self->deadline - now);
     }
     add_one(&self->parks);
+    pace_slept(&self->pace);
     return parker_park(self->parker, limit < 0 ? PARK_FOREVER : limit);
 }
 

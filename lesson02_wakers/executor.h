@@ -3,7 +3,8 @@
  * Runs tasks in the order in which they became runnable, or, if it is told so, spawned
  * tasks newest first (task_stack.h), by turns with the others. When none is, it parks; a wake
  * from any thread unparks it. Between tasks it looks at its inbox (spawns and wakes
- * from other threads) and, every PARK_INTERVAL polls, gives its parker a turn that does
+ * from other threads) and, every PARK_INTERVAL polls at the
+ * latest (pace.h), gives its parker a turn that does
  * not sleep.
  *
  * When every live task waits and nobody holds a waker for any of them, nothing can ever
@@ -15,6 +16,7 @@
 #ifndef LESSON02_EXECUTOR_H
 #define LESSON02_EXECUTOR_H
 
+#include "lesson02_wakers/pace.h"
 #include "lesson02_wakers/task.h"
 #include "lesson02_wakers/task_home.h"
 #include "lesson02_wakers/task_stack.h"
@@ -37,7 +39,7 @@ struct executor {
     bool newest_first;        /* may be set after init, while there is no task */
     struct task_queue older;  /* what the stack had no room for */
     unsigned turn;            /* whose turn it is */
-    unsigned until_park;      /* polls until the parker's next turn */
+    struct pace pace;         /* when the parker gets its next turn */
     unsigned passed_over; /* turns of the parker since the stack's oldest was next */
     struct task_runner runner;
     uint64_t live;     /* admitted, not retired */

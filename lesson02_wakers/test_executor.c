@@ -196,9 +196,76 @@ static void busy_tasks_give_the_parker_its_turns(void **state)
     assert_int_equal(executor_init(&own, &parker.parker), 0);
     assert_int_equal(SPAWN(&own.scheduler, NULL, steps(61 * 10, NULL)), 0);
     assert_int_equal(executor_run(&own), 0);
-    assert_int_equal(parker.turns, 10); /* P5: one every PARK_INTERVAL polls */
+    assert_in_range(parker.turns, 10,
+                    610); /* P5: every PARK_INTERVAL polls, or sooner */
     assert_int_equal(parker.sleeps, 0);
     close_executor(&own);
+}
+
+/* Polls that take a millisecond each. */
+struct slow {
+    ASYNC_FRAME;
+    int left;
+    uint64_t until;
+    struct yield yield;
+};
+
+static enum poll_state slow_poll(struct future *future, struct context *context)
+{
+    struct slow *self = ASYNC_SELF(slow, future);
+    ASYNC_BEGIN(self, context);
+    while (self->left-- > 0) {
+        self->until = clock_after(clock_now(), NS_PER_MS);
+        while (clock_now() < self->until)
+            ;
+        AWAIT(self->yield, yield_now());
+    }
+    ASYNC_END;
+}
+
+static void S9_long_polls_give_the_parker_more_turns(void **state)
+{
+    (void)state;
+    static const struct future_ops slow_ops = ASYNC_OPS(slow);
+    struct executor own;
+    struct counting_parker parker = { .parker = { &counting_ops } };
+    thread_parker_init(&parker.inner);
+    assert_int_equal(executor_init(&own, &parker.parker), 0);
+    /* The first two stretches find out how long a poll is; then it is one turn a poll. */
+    assert_int_equal(SPAWN(&own.scheduler, NULL,
+                           ((struct slow){ .future = { &slow_ops },
+                                           .left = 2 * PARK_INTERVAL + 50 })),
+                     0);
+    assert_int_equal(executor_run(&own), 0);
+    assert_in_range(parker.turns, 50, 2 * PARK_INTERVAL + 50);
+    close_executor(&own);
+}
+
+static void the_pace_follows_the_length_of_polls(void **state)
+{
+    (void)state;
+    struct pace pace;
+    uint64_t now = NS_PER_S;
+    pace_init(&pace);
+    for (int i = 1; i < PARK_INTERVAL; i++)
+        assert_false(pace_count(&pace));
+    assert_true(pace_count(&pace));
+    pace_look(&pace, now); /* nothing to compare with */
+    assert_int_equal(pace.interval, PARK_INTERVAL);
+    pace_look(&pace, now += 2 * PACE_NS);
+    assert_int_equal(pace.interval, PARK_INTERVAL / 2);
+    pace_look(&pace, now += 1000 * PACE_NS);
+    assert_int_equal(pace.interval, 1);
+    assert_true(pace_count(&pace));
+    pace_slept(&pace);
+    pace_look(&pace, now += 1000 * PACE_NS); /* a sleep is no long poll, and no short */
+    assert_int_equal(pace.interval, 1);
+    for (unsigned expected = 2; expected < PARK_INTERVAL; expected *= 2) {
+        pace_look(&pace, ++now);
+        assert_int_equal(pace.interval, expected);
+    }
+    pace_look(&pace, ++now);
+    assert_int_equal(pace.interval, PARK_INTERVAL);
 }
 
 static void an_error_of_the_parker_ends_the_run(void **state)
@@ -593,6 +660,8 @@ int main(void)
         TEST(block_on_is_a_local_task),
         TEST(calls_are_answered_also_in_sleep),
         cmocka_unit_test(busy_tasks_give_the_parker_its_turns),
+        cmocka_unit_test(S9_long_polls_give_the_parker_more_turns),
+        cmocka_unit_test(the_pace_follows_the_length_of_polls),
         cmocka_unit_test(an_error_of_the_parker_ends_the_run),
         TEST(S12_a_spawn_that_the_stop_did_not_see_is_cancelled_all_the_same),
         TEST(a_spawn_that_fails_after_it_was_counted_is_not_waited_for),

@@ -57,6 +57,22 @@ static void report_name_size(struct io_op *op)
 
 /* ---- the future */
 
+/* A source belongs to one driver, and that to one runtime. On a thread of another one its
+ * operation would wait for a driver that nobody here parks in: better to say so. */
+static void start(struct io_op *op)
+{
+    const struct io_services *services = TLS(io_services_here);
+    op->driver = op->source ? op->source->driver : current_driver();
+    op->stage = IO_STARTED;
+    if (!services)
+        return;
+    CHECK(op->driver == services->driver,
+          "%s on fd %d, which is attached to another runtime's I/O driver than this "
+          "thread's",
+          op->future.ops->name, op->source ? op->source->fd : -1);
+    io_count(&services->stats->operations);
+}
+
 static enum poll_state io_poll(struct future *future, struct context *context)
 {
     struct io_op *op = container_of(future, struct io_op, future);
@@ -67,10 +83,7 @@ static enum poll_state io_poll(struct future *future, struct context *context)
         op->result = -ECANCELED;
         state = POLL_READY;
     } else {
-        op->driver = op->source ? op->source->driver : current_driver();
-        op->stage = IO_STARTED;
-        if (TLS(io_services_here))
-            io_count(&TLS(io_services_here)->stats->operations);
+        start(op);
         state = op->driver->ops->start(op->driver, op, context);
     }
     if (state == POLL_READY) {

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "lesson05_reactor/ring_source.h"
 
 enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
@@ -25,6 +26,7 @@ enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
 #define DEFAULT_LENT_BUFFERS 1024
 #define REAP_BATCH 64
 #define BUSY_TURNS 4
+#define BUSY_NS (50 * NS_PER_US)
 
 /* ---- forks */
 
@@ -184,14 +186,15 @@ static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns, bool *
 
 /* A busy executor parks with 0 every PARK_INTERVAL polls. An enter each time would cut
  * the batches of a ring to pieces, so most of these turns only fire timers: I/O gets one
- * every BUSY_TURNS, or when the submission queue is half full (RULES S8, S9). */
+ * every BUSY_TURNS, or when the submission queue is half full, or when the last one is
+ * long ago, since polls may be long (RULES S8, S9). */
 static bool may_skip(struct ring_driver *self)
 {
     if (self->shared || has_backlog(self) ||
         io_uring_sq_space_left(&self->ring.uring) <
             self->ring.uring.sq.ring_entries / 2)
         return false;
-    return ++self->skipped < BUSY_TURNS;
+    return ++self->skipped < BUSY_TURNS && clock_now() - self->entered < BUSY_NS;
 }
 
 static int ring_driver_park(struct parker *parker, int64_t timeout_ns)
@@ -207,6 +210,7 @@ static int ring_driver_park(struct parker *parker, int64_t timeout_ns)
     uint64_t before = atomic_load_explicit(&self->ring.enters, memory_order_relaxed);
     bool quiet;
     int err = submit_and_sleep(self, timeout_ns, &quiet);
+    self->entered = clock_now();
     if (reap(self) == 0 && quiet)
         timers_jump(&self->timers, timeout_ns);
     timers_fire(&self->timers);

@@ -59,6 +59,7 @@ struct ring_driver {
     /* whoever parks */
     bool kick_armed;
     unsigned skipped;    /* turns without an enter, in a row */
+    uint64_t entered;    /* when the last enter came back */
     struct ring_op kick; /* the watch on the notifier */
     /* guarded by sq_lock when shared */
     pthread_mutex_t sq_lock;

@@ -411,6 +411,29 @@ static void close_now(void *source)
     io_close_now(source);
 }
 
+static void poll_elsewhere(void *op)
+{
+    struct driver_world other = { 0 };
+    struct io_op *stranger = op;
+    CHECK(open_world(&other, &alone), "a second reactor");
+    poll_in(&other, &stranger->future);
+}
+
+static void an_operation_on_another_runtimes_thread_dies(void **state)
+{
+    (void)state;
+    struct driver_world w = { 0 };
+    int peer;
+    char got;
+    assert_true(open_world(&w, &alone));
+    struct io_source *source = half_pair(&peer);
+    struct io_op op = io_recv(source, &got, 1);
+    assert_dies(poll_elsewhere, &op, "attached to another runtime's I/O driver");
+    close(peer);
+    close_source_in(&w, source);
+    close_world(&w);
+}
+
 /* It was woken, but not polled: it would read from whoever has the source next. */
 static void C4_closing_under_a_woken_operation_dies(void **state)
 {
@@ -492,6 +515,7 @@ int main(void)
         cmocka_unit_test(an_operation_reports_what_failed),
         cmocka_unit_test(interruptions_and_false_alarms_are_no_results),
         cmocka_unit_test(files_need_an_offload),
+        cmocka_unit_test(an_operation_on_another_runtimes_thread_dies),
         cmocka_unit_test(C4_closing_under_a_woken_operation_dies),
         cmocka_unit_test(C4_closing_under_a_job_dies),
         cmocka_unit_test(R11_the_child_of_a_fork_fails_cleanly),

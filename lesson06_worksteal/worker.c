@@ -13,7 +13,7 @@
  *     walks its tree depth first and keeps depth, not width, in memory. Thieves take
  *     the oldest, near the root, which is the biggest piece of work.
  *   - everything else is first in, first out.
- *   - every PARK_INTERVAL turns the order is upset on purpose: I/O and timers get their
+ *   - every PARK_INTERVAL turns, sooner if polls are long, the order is upset on purpose: I/O and timers get their
  *     turn (S8, S9), then the injector's oldest and the deque's oldest, by turns.
  *
  * Invariants: a SCHEDULED task is in exactly one queue; only the owner fills the LIFO
@@ -174,35 +174,47 @@ static unsigned batch_limit(struct worker *worker)
     return capacity < BATCH_MAX ? capacity : BATCH_MAX;
 }
 
-/* Our share of what is there. The ready queue must be empty unless `one`. */
-static struct task *from_injector(struct worker *worker, bool one)
+/* Our share of what is there. The ready queue must be empty. */
+static struct task *from_injector(struct worker *worker)
 {
     struct injector *injector = &worker->pool->injector;
     struct task *batch[BATCH_MAX];
     unsigned share = injector_length(injector) / worker->pool->count + 1;
-    unsigned max = one ? 1 : batch_limit(worker);
+    unsigned max = batch_limit(worker);
     unsigned count = injector_pop_batch(injector, batch, share < max ? share : max);
     STAT_ADD(worker->stats.injected, count);
     return keep_batch(worker, batch, count);
 }
 
-/* Every PARK_INTERVAL turns: those that the usual order could starve. */
+/* A few of the injector's tasks, although we have others: where every worker is busy it
+ * is emptied only here, and one task each time would leave its tasks waiting for long. */
+static struct task *some_from_injector(struct worker *worker)
+{
+    struct task *batch[INJECTED_BESIDE];
+    unsigned count =
+        injector_pop_batch(&worker->pool->injector, batch, INJECTED_BESIDE);
+    STAT_ADD(worker->stats.injected, count);
+    for (unsigned i = 1; i < count; i++)
+        push(worker, &worker->ready, batch[i]);
+    return count ? batch[0] : NULL;
+}
+
+/* Now and then: those that the usual order could starve. */
 static struct task *from_the_neglected(struct worker *worker)
 {
     struct pool *pool = worker->pool;
+    pace_look(&worker->pace, clock_now());
     if (pool->parker != &pool->own_parker.parker &&
         idle_try_watch(&pool->idle, worker->index)) {
         int err = parker_park(pool->parker, 0);
         CHECK(err >= 0, "the pool's parker failed: %s", errtext(err));
         pool_unpark(pool, idle_leave_watch(&pool->idle));
     }
-    bool injector_first = worker->tick / PARK_INTERVAL % 2;
-    struct task *task =
-        injector_first ? from_injector(worker, true) : deque_steal(&worker->deque);
+    worker->injector_first = !worker->injector_first;
+    struct task *task = worker->injector_first ? some_from_injector(worker) : NULL;
     if (!task)
-        task =
-            injector_first ? deque_steal(&worker->deque) : from_injector(worker, true);
-    return task;
+        task = deque_steal(&worker->deque);
+    return task || worker->injector_first ? task : some_from_injector(worker);
 }
 
 /* ---- taking tasks out: other workers' */
@@ -248,7 +260,7 @@ static struct task *search(struct worker *worker)
     if (!worker->searching)
         return NULL;
     STAT_ADD(worker->stats.searches, 1);
-    struct task *task = from_injector(worker, false);
+    struct task *task = from_injector(worker);
     unsigned first = (unsigned)(next_random(worker) % pool->count);
     for (unsigned i = 0; !task && i < pool->count && !pool->config.no_stealing; i++) {
         unsigned victim = (first + i) % pool->count;
@@ -261,12 +273,12 @@ static struct task *search(struct worker *worker)
 struct task *worker_find_task(struct worker *worker)
 {
     struct task *task = NULL;
-    if (++worker->tick % PARK_INTERVAL == 0)
+    if (pace_count(&worker->pace))
         task = from_the_neglected(worker);
     task_home_collect(worker->home);
     if (!task)
         task = from_own_queues(worker);
     if (!task)
-        task = from_injector(worker, false);
+        task = from_injector(worker);
     return task ? task : search(worker);
 }

@@ -16,6 +16,7 @@
 #include <pthread.h>
 
 #include "common/thread_local.h"
+#include "lesson02_wakers/pace.h"
 #include "lesson02_wakers/task.h"
 #include "lesson02_wakers/task_home.h"
 #include "lesson02_wakers/thread_parker.h"
@@ -26,6 +27,9 @@ struct pool;
 
 /* Tasks from the LIFO slot in a row, before the others get a turn (S7). */
 #define LIFO_STREAK_MAX 3
+
+/* Tasks from the injector at once, for a worker that has others. */
+#define INJECTED_BESIDE 16
 
 /* How many tasks move at once, at most: by a steal, an overflow, from the injector. */
 #define BATCH_MAX 128
@@ -54,7 +58,8 @@ struct worker {
     struct task_runner runner;
     struct task *local; /* shares: tasks that nobody may steal, linked by next */
     struct task **local_tail;
-    uint64_t tick;        /* turns of the loop */
+    struct pace pace;     /* when the order is upset next */
+    bool injector_first;  /* and who goes first then */
     unsigned lifo_streak; /* tasks from the LIFO slot in a row */
     unsigned turn;        /* which queue goes first */
     bool searching;       /* counted as such in the pool's idle word */

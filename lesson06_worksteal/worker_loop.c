@@ -24,6 +24,7 @@ int worker_init(struct worker *worker, struct pool *pool, unsigned index,
 {
     worker->pool = pool;
     worker->index = index;
+    pace_init(&worker->pace);
     worker->local_tail = &worker->local;
     worker->random = (seed + index) * UINT64_C(0x9e3779b97f4a7c15) | 1;
     thread_parker_init(&worker->parker);
@@ -82,6 +83,7 @@ static void park(struct worker *worker, enum idle_place place)
 {
     struct pool *pool = worker->pool;
     int err;
+    pace_slept(&worker->pace);
     STAT_ADD(worker->stats.parked, 1);
     let_go_of_clock(pool->config.clock, place);
     if (place == IDLE_OWN_PARKER) {
