@@ -18,10 +18,11 @@ define HELP
 make setup         install what is missing (says what and why); `make setup test` works
 make doctor        say what this machine can do, and one remedy for each problem
 make lesson1 .. 7  build a lesson, run its demo, then its tests; say what comes next
-make lesson8       the lab: every mode, every baseline, every peer that is built; minutes
-make lab           the lab in full: hours; goes on where it was interrupted
+make lesson8       the lab: every mode against every baseline, short form (minutes)
 make test          every test; the last line is "N passed, N failed"
 make check         `test` again under valgrind, ASan+UBSan, TSan and clang, and all below
+
+make lab           lesson 8's lab in full: hours; goes on where it was interrupted
 
 make arrows        who may include whom
 make rules         every rule of common/RULES.md with the tests that keep it
@@ -184,7 +185,7 @@ PARALLEL = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)
 # Where tests find the programs that they run: $COURSE_BIN/httpd.
 export COURSE_BIN := $(B)/bin
 
-.PHONY: help doctor all test lab check arrows rules lint snippets format soak clean
+.PHONY: help doctor all test check arrows rules lint snippets format soak clean
 help:
 	$(info $(HELP))
 	@:
@@ -226,6 +227,7 @@ $(BUILD)/tools/without_uring: common/testing/forbid.c common/testing/forbid.h
 
 # LAB="--rounds 15 --only 'spawn *'" makes another plan of it.
 LAB ?=
+.PHONY: lab
 lab:
 	+@$(PARALLEL) all
 	@BUILD="$(B)" $(B)/bin/lab --full --resume --weigh tools/weigh $(LAB)
