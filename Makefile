@@ -20,11 +20,12 @@ define HELP
 make setup         install what is missing (says what and why); `make setup test` works
 make doctor        say what this machine can do, and one remedy for each problem
 make lesson1 .. 7  build a lesson, run its demo, then its tests; say what comes next
-make peers         build the runtimes that lesson 8 compares ours with, those that can be
 make lesson8       the lab: every mode, every baseline, every peer that is built; minutes
-make lab           the lab in full: hours; goes on where it was interrupted
 make test          every test; the last line is "N passed, N failed"
 make check         `test` again under valgrind, ASan+UBSan, TSan and clang, and all below
+
+make peers         build the runtimes that lesson 8 compares ours with, those that can be
+make lab           lesson 8's lab in full: hours; goes on where it was interrupted
 
 make arrows        who may include whom
 make rules         every rule of common/RULES.md with the tests that keep it
@@ -173,7 +174,7 @@ ALL_TESTS += $$(TESTS_$(1))
 build-lesson$(1): $$(DEMOS_$(1)) $$(PROGS_$(1)) $$(BENCHES_$(1)) $$(TESTS_$(1))
 	@:
 lesson$(1):
-	+@$$(PARALLEL) build-lesson$(1) $$(if $$(filter 8,$(1)),all)
+	+@$$(PARALLEL) build-lesson$(1) $$(if $$(filter 8,$(1)),all && $$(BUILD_COMPETITORS))
 	@tools/lesson $(1) "$$(B)" "$$(DEMOS_$(1))" "$$(TESTS_$(1))"
 lesson0$(1): lesson$(1)
 endef
@@ -194,6 +195,14 @@ ifneq ($(filter lesson% test check,$(MAKECMDGOALS)),)
 endif
 CPUS := $(shell nproc 2>/dev/null || echo 1)
 PARALLEL = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(CPUS))
+# What the lab measures of ours is built as the peers are: optimised across files.
+FAST := $(BUILD)/fast$(if $(filter-out gcc,$(notdir $(CC))),/$(notdir $(CC)))
+COMPETITORS := work limits echo hello httpd base_epoll base_uring base_threads
+BUILD_COMPETITORS = $(PARALLEL) VARIANT=fast competitors
+.PHONY: competitors
+competitors: $(COMPETITORS:%=$(B)/bin/%)
+	@:
+
 # Where tests find the programs that they run: $COURSE_BIN/httpd.
 export COURSE_BIN := $(B)/bin
 
@@ -243,9 +252,10 @@ $(BUILD)/tools/without_uring: common/testing/forbid.c common/testing/forbid.h
 
 # LAB="--rounds 15 --only 'spawn *'" makes another plan of it.
 LAB ?=
+.PHONY: lab
 lab:
-	+@$(PARALLEL) all
-	@BUILD="$(B)" $(B)/bin/lab --full --resume --weigh tools/weigh $(LAB)
+	+@$(PARALLEL) all && $(BUILD_COMPETITORS)
+	@BUILD="$(B)" $(B)/bin/lab --bin $(FAST)/bin --full --resume --weigh tools/weigh $(LAB)
 
 FOR ?= 60
 soak:

@@ -32,13 +32,14 @@ struct lab_contestant {
     enum lab_kind kind;
     const char *scheduler; /* of a cell, else NULL */
     const char *driver;    /* "epoll" or "uring": which raw loop it is compared with */
-    const char *server;    /* a baseline's server, else NULL: a cell has echo and httpd,
-                              a peer's program serves as well */
-    const char *program;   /* who speaks WORKLOADS.md, NULL for a baseline */
-    const char *mode;      /* what its --mode is */
-    int baseline;          /* index of the raw loop on the same backend */
-    bool many;             /* takes part in rows with more than one worker */
-    const char *product;   /* what the static rows weigh it as, NULL: somebody else's */
+    const char *server; /* a baseline's server, else NULL: a cell has two, below, and a
+                              peer's program serves as well */
+    const char *echo, *web; /* a cell's servers; NULL: it does not take part */
+    const char *program;    /* who speaks WORKLOADS.md, NULL for a baseline */
+    const char *mode;       /* what its --mode is */
+    int baseline;           /* index of the raw loop on the same backend */
+    bool many;              /* takes part in rows with more than one worker */
+    const char *product; /* what the static rows weigh it as, NULL: somebody else's */
 };
 
 enum lab_row_kind { LAB_SERVER, LAB_PROGRAM, LAB_STATIC };
@@ -135,12 +136,13 @@ struct lab_offer {
 
 struct lab {
     struct machine machine;
-    char bin[512];     /* the folder of our programs */
-    char peers[540];   /* the folder of the peers' programs */
-    char results[512]; /* the folder for all labs */
-    char folder[600];  /* the folder for this one, below it */
-    const char *only;  /* pattern, or NULL */
-    const char *weigh; /* the program for static rows, or NULL */
+    char bin[512];        /* the folder of our programs */
+    const char *programs; /* the same as an option; NULL: the lab's own */
+    char peers[540];      /* the folder of the peers' programs */
+    char results[512];    /* the folder for all labs */
+    char folder[600];     /* the folder for this one, below it */
+    const char *only;     /* pattern, or NULL */
+    const char *weigh;    /* the program for static rows, or NULL */
     bool full;
     bool instructions; /* count them, where valgrind is there */
     bool has_wrk;
@@ -175,6 +177,8 @@ void lab_ask(struct lab *lab);
 /* Does this contestant do the row's work? Where the answer is no and `why` is not NULL,
  * it points to the reason, "" where the contestant simply does not take part. */
 bool lab_offers(const struct lab *lab, int row, int contestant, const char **why);
+/* The program that serves this row for this contestant; NULL: none does. */
+const char *lab_server(int row, int contestant);
 /* The path of a program: ours, or a peer's. */
 void lab_program_path(const struct lab *lab, const char *program, char path[600]);
 

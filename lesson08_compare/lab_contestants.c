@@ -23,7 +23,12 @@ enum { RAW_EPOLL, RAW_URING };
     .kind = LAB_BASELINE, .driver = (driver_), .server = (server_), .baseline = (raw)
 #define CELL(scheduler_, driver_, raw)                                                 \
     .kind = LAB_CELL, .scheduler = (scheduler_), .driver = (driver_),                  \
-    .program = "work", .mode = scheduler_ "/" driver_, .baseline = (raw)
+    .program = "work", .mode = scheduler_ "/" driver_, .baseline = (raw),              \
+    .echo = "echo", .web = "hello"
+/* The same cell with the whole web server: strict parser, time limits, files. */
+#define HTTPD(scheduler_, driver_, raw)                                                \
+    .kind = LAB_CELL, .scheduler = (scheduler_), .driver = (driver_),                  \
+    .baseline = (raw), .web = "httpd"
 #define PEER(program_, mode_, driver_, raw)                                            \
     .kind = LAB_PEER, .driver = (driver_), .program = "peer_" program_,                \
     .mode = (mode_), .baseline = (raw)
@@ -44,6 +49,8 @@ const struct lab_contestant lab_contestants[] = {
     { "current/uring", CELL("current", "uring", RAW_URING) },
     { "steal/uring", CELL("steal", "uring", RAW_URING), .many = true },
     { "core/uring", CELL("core", "uring", RAW_URING) },
+    { "httpd/steal", HTTPD("steal", "epoll", RAW_EPOLL) },
+    { "httpd/core", HTTPD("core", "uring", RAW_URING) },
     { "tokio/multi", PEER("tokio", "multi", "epoll", RAW_EPOLL), .many = true,
       WEIGHED("tokio") },
     { "tokio/current", PEER("tokio", "current", "epoll", RAW_EPOLL) },
@@ -68,6 +75,15 @@ const struct lab_contestant lab_contestants[] = {
 /* clang-format on */
 const int lab_contestant_count = (int)ARRAY_SIZE(lab_contestants);
 _Static_assert(ARRAY_SIZE(lab_contestants) <= LAB_CONTESTANTS_MAX, "too many");
+
+const char *lab_server(int row, int contestant)
+{
+    const struct lab_contestant *c = &lab_contestants[contestant];
+    bool http = lab_rows[row].proto == WORKLOAD_HTTP;
+    if (c->kind == LAB_PEER)
+        return c->program;
+    return c->server ? c->server : http ? c->web : c->echo;
+}
 
 int lab_contestant_named(const char *name)
 {

@@ -49,6 +49,8 @@ bool lab_main_find_folders(struct lab *lab)
     int parent = slash ? (int)(slash - lab->bin) : 0;
     snprintf(lab->results, sizeof lab->results, "%.*s/lab", parent, lab->bin);
     snprintf(lab->peers, sizeof lab->peers, "%.*s/peers/bin", parent, lab->bin);
+    if (lab->programs)
+        snprintf(lab->bin, sizeof lab->bin, "%s", lab->programs);
     machine_look(&lab->machine);
     snprintf(lab->folder, sizeof lab->folder, "%s/%s", lab->results,
              lab->machine.stamp);
@@ -129,7 +131,9 @@ static void print_machine(const struct lab *lab)
            m->flags, m->date);
     if (m->server_cpu == m->load_cpu)
         printf("shared core: server and load generator share one CPU, so requests a "
-               "second\nmeasure both; CPU a request still is the server's own\n");
+               "second\nmeasure both, and two workers are one; CPU an operation still "
+               "is the "
+               "contestant's own\n");
     else
         printf("server on CPU %d, load generator on CPU %d; programs on CPU %d, or on "
                "both where it says so\n",
@@ -172,7 +176,8 @@ static int finish(struct lab *lab, bool complete)
 {
     if (lab->run_count == 0) {
         fprintf(stderr, "lab: nothing was measured; --list says what is there\n");
-        remove_empty(lab);
+        if (lab->runlog >= 0) /* else there is no folder of ours */
+            remove_empty(lab);
         return EXIT_FAILURE;
     }
     int err = complete ? runlog_end(lab) : 0;

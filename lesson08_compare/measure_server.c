@@ -58,8 +58,8 @@ static void server_command(struct command *command, const struct lab *lab,
     bool http = lab_rows[run->row].proto == WORKLOAD_HTTP;
     const char *proto = http ? "http" : "echo";
     char path[600];
-    const char *program = c->server ? c->server : http ? "httpd" : "echo";
-    lab_program_path(lab, c->kind == LAB_PEER ? c->program : program, path);
+    const char *program = lab_server(run->row, run->contestant);
+    lab_program_path(lab, program, path);
     command_begin(command, path);
     command_number(command, "port", 0);
     command_word(command, "--stats");
@@ -73,7 +73,7 @@ static void server_command(struct command *command, const struct lab *lab,
         command_option(command, "scheduler", c->scheduler);
         command_option(command, "driver", c->driver);
         command_number(command, "workers", 1);
-        if (http)
+        if (strcmp(program, "httpd") == 0)
             command_option(command, "root", lab->folder); /* some folder that exists */
     }
 }

@@ -150,8 +150,8 @@ static bool serves(const struct lab *lab, int row, int contestant, const char **
 {
     const struct lab_contestant *c = &lab_contestants[contestant];
     bool http = lab_rows[row].proto == WORKLOAD_HTTP;
-    const char *program = c->server ? c->server : http ? "httpd" : "echo";
-    if (c->kind == LAB_LIMIT)
+    const char *program = lab_server(row, contestant);
+    if (!program)
         return false;
     if (c->kind == LAB_PEER) {
         *why = lab->offers[contestant].problem;

@@ -31,6 +31,7 @@ static const char help[] =
     "  --measure MS    measured time of a server's run (250; with --full 2000)\n"
     "  --instructions  counts instructions as well, if valgrind is there (--full "
     "does)\n"
+    "  --bin FOLDER    where our programs that compete are (beside the lab itself)\n"
     "  --weigh FILE    the program for the row of compile times and sizes "
     "(tools/weigh)\n"
     "  --report FILE   prints the tables of a recorded lab (its runs.jsonl)\n"
@@ -93,6 +94,9 @@ static bool take_option(int option, struct options *options, struct lab *lab)
     case 'i':
         lab->instructions = true;
         return true;
+    case 'b':
+        lab->programs = optarg;
+        return true;
     case 'w':
         lab->weigh = optarg;
         return true;
@@ -122,6 +126,7 @@ static bool parse_options(int argc, char **argv, struct options *options,
         { "only", required_argument, NULL, 'o' },
         { "measure", required_argument, NULL, 'm' },
         { "instructions", no_argument, NULL, 'i' },
+        { "bin", required_argument, NULL, 'b' },
         { "weigh", required_argument, NULL, 'w' },
         { "report", required_argument, NULL, 'p' },
         { "list", no_argument, NULL, 'l' },

@@ -79,7 +79,7 @@ static uint64_t plan_of(const struct lab *lab)
 
 struct record_key record_key(const struct lab *lab)
 {
-    static const char *const ours[] = { "load", "echo", "httpd" };
+    static const char *const ours[] = { "load", "echo", "hello", "httpd" };
     struct record_key key = { plan_of(lab), UINT64_C(14695981039346656037),
                               UINT64_C(14695981039346656037) };
     const struct machine *m = &lab->machine;
@@ -151,7 +151,10 @@ void record_json_contestant(const struct lab *lab, int contestant, FILE *out)
     json_text(&json, "type", "contestant");
     json_text(&json, "name", c->name);
     json_text(&json, "kind", kinds[c->kind]);
-    json_text(&json, "program", c->program ? c->program : c->server);
+    json_text(&json, "program",
+              c->program  ? c->program
+              : c->server ? c->server
+                          : c->web);
     json_text(&json, "version", offer->version);
     json_text(&json, "problem", offer->problem);
     json_text(&json, "workloads", offer->workloads);

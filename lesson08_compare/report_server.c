@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CPU_LIMIT 1.25
+#define CPU_LIMIT 1.10
 
 static void number(struct spread spread, int width, int decimals)
 {

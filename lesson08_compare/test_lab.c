@@ -175,6 +175,31 @@ static void an_interrupted_lab_ends_by_itself_with_status_1(void **state)
     assert_int_equal(process_stop(&process, SIGINT, testing_deadline()).status, 1);
 }
 
+static int status_of(const char *option, const char *value)
+{
+    struct process process;
+    char path[600], a[32], b[64];
+    char *argv[] = { path, a, b, NULL };
+    snprintf(path, sizeof path, "%s/lab", getenv("COURSE_BIN"));
+    snprintf(a, sizeof a, "%s", option);
+    snprintf(b, sizeof b, "%s", value);
+    assert_int_equal(process_start(&process, argv, PROCESS_ANY_CPU, -1), 0);
+    return process_stop(&process, 0, testing_deadline()).status;
+}
+
+static void wrong_options_and_files_are_a_sentence_and_a_status(void **state)
+{
+    (void)state;
+    if (!getenv("COURSE_BIN"))
+        skip_because("COURSE_BIN names no folder with a lab in it (make test sets it)");
+    assert_int_equal(status_of("--rounds", "0"), 2);
+    assert_int_equal(status_of("--no-such", ""), 2);
+    assert_int_equal(status_of("--report", "/nowhere/at/all"), 1);
+    assert_int_equal(status_of("--report", "/dev/null"), 1);
+    assert_int_equal(status_of("--only", "no such row"), 1);
+    assert_int_equal(status_of("--list", "more"), 2); /* an argument too many */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +209,7 @@ int main(void)
         cmocka_unit_test(runs_that_do_not_count_leave_nothing_to_judge),
         cmocka_unit_test(the_program_measures_and_leaves_its_runs_on_disk),
         cmocka_unit_test(an_interrupted_lab_ends_by_itself_with_status_1),
+        cmocka_unit_test(wrong_options_and_files_are_a_sentence_and_a_status),
     };
     return lab_testing_main("lab", tests, ARRAY_SIZE(tests), fresh, forgotten);
 }

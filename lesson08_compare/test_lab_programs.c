@@ -1,6 +1,8 @@
 /* Contestants that are programs: asked, run, checked, and ended when they hang. */
 #include "lesson08_compare/lab_testing.h"
 
+#include <fcntl.h>
+
 #include "lesson08_compare/progress.h"
 #include "lesson08_compare/runlog.h"
 
@@ -280,6 +282,19 @@ static void another_plan_or_program_is_another_lab(void **state)
     lab_testing_no_script("load");
 }
 
+static void a_full_disk_ends_the_lab_and_keeps_what_was_measured(void **state)
+{
+    (void)state;
+    lab.only = "spawn steal/epoll";
+    lab_ask(&lab);
+    assert_int_equal(lab_plan(&lab), 0);
+    lab.runlog = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_true(lab.runlog >= 0);
+    assert_false(lab_run_all(&lab));
+    assert_int_equal(lab.run_count, 1);
+    assert_int_equal(count_runs("steal/epoll", ""), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +309,7 @@ int main(void)
         cmocka_unit_test(the_time_left_is_learned_from_runs),
         cmocka_unit_test(a_lab_that_was_cut_off_goes_on_where_it_was),
         cmocka_unit_test(another_plan_or_program_is_another_lab),
+        cmocka_unit_test(a_full_disk_ends_the_lab_and_keeps_what_was_measured),
     };
     return lab_testing_main("lab programs", tests, ARRAY_SIZE(tests), fresh, forgotten);
 }
