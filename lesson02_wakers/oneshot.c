@@ -21,19 +21,21 @@ enum stage { EMPTY, SENT, CLOSED, GONE, TAKEN };
 
 struct oneshot {
     _Atomic unsigned stage;
-    _Atomic unsigned ends; /* that are left: the last one frees */
-    void *value;           /* guarded by stage; see the essay */
-    struct waker_cell waiting;
+    _Atomic unsigned ends;        /* that are left: the last one frees */
+    void *value;                  /* guarded by stage; see the essay */
+    struct waker_cell waiting;    /* local: only its waker is used */
     void (*dispose)(void *value); /* immutable */
+    bool local;                   /* immutable */
 };
 
-int oneshot_create(struct oneshot_sender *sender, struct oneshot_receiver *receiver,
-                   void (*dispose)(void *value))
+static int create(struct oneshot_sender *sender, struct oneshot_receiver *receiver,
+                  void (*dispose)(void *value), bool local)
 {
     struct oneshot *shared = malloc(sizeof *shared);
     if (!shared)
         return -ENOMEM;
-    *shared = (struct oneshot){ .dispose = dispose };
+    shared->dispose = dispose;
+    shared->local = local;
     atomic_init(&shared->stage, EMPTY);
     atomic_init(&shared->ends, 2);
     waker_cell_init(&shared->waiting);
@@ -42,24 +44,74 @@ int oneshot_create(struct oneshot_sender *sender, struct oneshot_receiver *recei
     return 0;
 }
 
-static void let_go(struct oneshot *shared)
+int oneshot_create(struct oneshot_sender *sender, struct oneshot_receiver *receiver,
+                   void (*dispose)(void *value))
 {
+    return create(sender, receiver, dispose, false);
+}
+
+int oneshot_create_local(struct oneshot_sender *sender,
+                         struct oneshot_receiver *receiver,
+                         void (*dispose)(void *value))
+{
+    return create(sender, receiver, dispose, true);
+}
+
+/* ---- the four steps that differ: one thread needs no read-modify-write */
+
+/* Is the other end gone, too? */
+static bool last_end(struct oneshot *shared)
+{
+    if (shared->local) {
+        unsigned ends = atomic_load_explicit(&shared->ends, memory_order_relaxed);
+        atomic_store_explicit(&shared->ends, ends - 1, memory_order_relaxed);
+        return ends == 1;
+    }
     /* acq_rel: release our last use of the block, acquire the other end's */
-    if (atomic_fetch_sub_explicit(&shared->ends, 1, memory_order_acq_rel) == 2)
-        return;
-    waker_cell_finish(&shared->waiting);
-    free(shared);
+    return atomic_fetch_sub_explicit(&shared->ends, 1, memory_order_acq_rel) == 1;
+}
+
+static void wake_receiver(struct oneshot *shared)
+{
+    if (shared->local)
+        waker_wake(&shared->waiting.waker);
+    else
+        waker_cell_wake(&shared->waiting);
+}
+
+static void wait_for_sender(struct oneshot *shared, const struct context *context)
+{
+    if (shared->local)
+        waker_store(&shared->waiting.waker, context);
+    else
+        waker_cell_register(&shared->waiting, context);
 }
 
 /* Leaves EMPTY; returns EMPTY, or where the other side went before. */
 static unsigned leave_empty(struct oneshot *shared, unsigned to)
 {
     unsigned seen = EMPTY;
+    if (shared->local) {
+        seen = atomic_load_explicit(&shared->stage, memory_order_relaxed);
+        if (seen == EMPTY)
+            atomic_store_explicit(&shared->stage, to, memory_order_relaxed);
+        return seen;
+    }
     /* acq_rel: release publishes the value; acquire pairs with that release, for a
      * close that came second. Both pair with the load in oneshot_try_receive. */
     atomic_compare_exchange_strong_explicit(&shared->stage, &seen, to,
                                             memory_order_acq_rel, memory_order_acquire);
     return seen;
+}
+
+/* ---- the ends */
+
+static void let_go(struct oneshot *shared)
+{
+    if (!last_end(shared))
+        return;
+    waker_cell_finish(&shared->waiting);
+    free(shared);
 }
 
 int oneshot_send(struct oneshot_sender *sender, void *value)
@@ -70,7 +122,7 @@ int oneshot_send(struct oneshot_sender *sender, void *value)
     shared->value = value;
     unsigned before = leave_empty(shared, SENT);
     if (before == EMPTY)
-        waker_cell_wake(&shared->waiting);
+        wake_receiver(shared);
     let_go(shared);
     return before == EMPTY ? 0 : -EPIPE;
 }
@@ -87,7 +139,7 @@ void oneshot_sender_drop(struct oneshot_sender *sender)
         return;
     sender->shared = NULL;
     if (leave_empty(shared, GONE) == EMPTY)
-        waker_cell_wake(&shared->waiting);
+        wake_receiver(shared);
     let_go(shared);
 }
 
@@ -129,7 +181,9 @@ int oneshot_try_receive(struct oneshot_receiver *receiver, void **value)
 static enum poll_state receive_end(struct oneshot_receive *self, int result)
 {
     /* A waker that is left in the cell would keep our task in memory for nothing. */
-    struct waker left = waker_cell_take(&self->receiver->shared->waiting);
+    struct oneshot *shared = self->receiver->shared;
+    struct waker left = shared->local ? waker_take(&shared->waiting.waker)
+                                      : waker_cell_take(&shared->waiting);
     waker_drop(&left);
     self->result = result;
     return POLL_READY;
@@ -141,7 +195,7 @@ static enum poll_state receive_poll(struct future *future, struct context *conte
     CHECK(self->receiver->shared, "a receive on an empty end of a oneshot");
     if (self->cancelled)
         return receive_end(self, -ECANCELED);
-    waker_cell_register(&self->receiver->shared->waiting, context);
+    wait_for_sender(self->receiver->shared, context);
     int result = oneshot_try_receive(self->receiver, &self->value);
     return result == -EAGAIN ? POLL_PENDING : receive_end(self, result);
 }

@@ -17,7 +17,7 @@
  * Ownership: each end owns its share of the block and is used up by send or drop; {0} is
  * an empty end, move it, do not copy it. The value is owned by the sender until send
  * returned 0, then by the block, then by whoever received it. Threads: each end by one
- * at a time. */
+ * at a time; both ends of a local one by the same. */
 #ifndef LESSON02_ONESHOT_H
 #define LESSON02_ONESHOT_H
 
@@ -37,6 +37,12 @@ struct oneshot_receiver {
  * 0 or -ENOMEM. */
 int oneshot_create(struct oneshot_sender *sender, struct oneshot_receiver *receiver,
                    void (*dispose)(void *value));
+
+/* The same for two ends on one thread: nothing in it is atomic. Which thread that is, it
+ * cannot check. */
+int oneshot_create_local(struct oneshot_sender *sender,
+                         struct oneshot_receiver *receiver,
+                         void (*dispose)(void *value));
 
 /* 0: consumes value and sender. -EPIPE: the receiver closed; the sender is used up, the
  * value is still the caller's. */

@@ -28,11 +28,34 @@ struct ends {
     struct oneshot_receiver receiver;
 };
 
+/* Which kind the test is about. */
+static bool local;
+
+static int shared_kind(void **state)
+{
+    (void)state;
+    local = false;
+    return 0;
+}
+
+static int local_kind(void **state)
+{
+    (void)state;
+    local = true;
+    return 0;
+}
+
+static int create(struct ends *ends, void (*disposes)(void *value))
+{
+    return local ? oneshot_create_local(&ends->sender, &ends->receiver, disposes)
+                 : oneshot_create(&ends->sender, &ends->receiver, disposes);
+}
+
 static struct ends open_ends(void)
 {
     struct ends ends;
     atomic_store_explicit(&disposed, 0, memory_order_relaxed);
-    assert_int_equal(oneshot_create(&ends.sender, &ends.receiver, dispose), 0);
+    assert_int_equal(create(&ends, dispose), 0);
     return ends;
 }
 
@@ -135,7 +158,7 @@ static void without_memory_there_is_no_oneshot(void **state)
     (void)state;
     struct ends ends = { 0 };
     fault_arm("malloc", 1, ENOMEM);
-    assert_int_equal(oneshot_create(&ends.sender, &ends.receiver, NULL), -ENOMEM);
+    assert_int_equal(create(&ends, NULL), -ENOMEM);
     fault_disarm();
     assert_null(ends.sender.shared);
     assert_null(ends.receiver.shared);
@@ -146,7 +169,7 @@ static void without_a_dispose_nothing_is_owned(void **state)
     (void)state;
     struct ends ends;
     int here = 3;
-    assert_int_equal(oneshot_create(&ends.sender, &ends.receiver, NULL), 0);
+    assert_int_equal(create(&ends, NULL), 0);
     assert_int_equal(oneshot_send(&ends.sender, &here), 0);
     oneshot_receiver_drop(&ends.receiver);
 }
@@ -423,21 +446,44 @@ static void a_task_waits_for_a_task(void **state)
     close_executor(&executor);
 }
 
+/* The contract's world is opened by its cases, so its kind cannot be set by their setup:
+ * a test of its own switches over for those that follow. */
+static void from_here_on_local(void **state)
+{
+    assert_int_equal(local_kind(state), 0);
+}
+
+static void from_here_on_shared(void **state)
+{
+    assert_int_equal(shared_kind(state), 0);
+}
+
+#define OF_BOTH_KINDS(test)                                                            \
+    cmocka_unit_test_setup(test, shared_kind),                                         \
+    {                                                                                  \
+        "local: " #test, test, local_kind, shared_kind, NULL                           \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(send_then_receive),
-        cmocka_unit_test(W11_a_send_before_the_close_is_received),
-        cmocka_unit_test(W11_a_send_after_the_close_is_refused_and_keeps_the_value),
-        cmocka_unit_test(what_nobody_receives_is_disposed_of),
-        cmocka_unit_test(a_sender_that_gives_up_is_noticed),
-        cmocka_unit_test(a_cancelled_receive_leaves_the_value),
-        cmocka_unit_test(without_memory_there_is_no_oneshot),
-        cmocka_unit_test(without_a_dispose_nothing_is_owned),
-        cmocka_unit_test(sending_twice_is_a_bug),
+        OF_BOTH_KINDS(send_then_receive),
+        OF_BOTH_KINDS(W11_a_send_before_the_close_is_received),
+        OF_BOTH_KINDS(W11_a_send_after_the_close_is_refused_and_keeps_the_value),
+        OF_BOTH_KINDS(what_nobody_receives_is_disposed_of),
+        OF_BOTH_KINDS(a_sender_that_gives_up_is_noticed),
+        OF_BOTH_KINDS(a_cancelled_receive_leaves_the_value),
+        OF_BOTH_KINDS(without_memory_there_is_no_oneshot),
+        OF_BOTH_KINDS(without_a_dispose_nothing_is_owned),
+        OF_BOTH_KINDS(sending_twice_is_a_bug),
         FUTURE_CONTRACT(a_receive),
         FUTURE_CONTRACT_WAKES(a_receive),
         FUTURE_CONTRACT_HOLDS(a_receive),
+        cmocka_unit_test(from_here_on_local),
+        FUTURE_CONTRACT(a_receive),
+        FUTURE_CONTRACT_WAKES(a_receive),
+        FUTURE_CONTRACT_HOLDS(a_receive),
+        cmocka_unit_test(from_here_on_shared),
         cmocka_unit_test(a_task_waits_for_a_task),
         cmocka_unit_test(a_thread_waits_for_a_thread),
         cmocka_unit_test(W1_a_send_between_look_and_sleep_wakes),

@@ -135,17 +135,22 @@ struct player {
     ASYNC_FRAME;
     struct oneshot_receiver pong; /* owns */
     struct oneshot_receive receive;
+    bool local;
     uint64_t pings; /* output */
 };
 
-/* Makes both oneshots, spawns the partner and serves. */
+/* Makes both oneshots, spawns the partner and serves. Where all tasks stay on one thread,
+ * the oneshot that is made for that. */
 static void serve(struct player *player)
 {
     static char ball;
     struct oneshot_receiver ping;
     struct oneshot_sender to_partner, to_us;
-    work_must(oneshot_create(&to_partner, &ping, NULL), "oneshot");
-    work_must(oneshot_create(&to_us, &player->pong, NULL), "oneshot");
+    int (*create)(struct oneshot_sender *, struct oneshot_receiver *,
+                  void (*)(void *)) =
+        player->local ? oneshot_create_local : oneshot_create;
+    work_must(create(&to_partner, &ping, NULL), "oneshot");
+    work_must(create(&to_us, &player->pong, NULL), "oneshot");
     work_must(SPAWN_HERE(NULL, partner(ping, to_us)), "spawn");
     work_must(oneshot_send(&to_partner, &ball), "ping");
 }
@@ -165,9 +170,10 @@ static enum poll_state player_poll(struct future *future, struct context *contex
 static int spawn_player(void *shared, uint64_t i, struct task_handle *handle)
 {
     static const struct future_ops player_ops = ASYNC_OPS(player);
-    (void)shared;
+    const bool *local = shared;
     (void)i;
-    return SPAWN_HERE(handle, (struct player){ .future = { &player_ops } });
+    return SPAWN_HERE(handle,
+                      ((struct player){ .future = { &player_ops }, .local = *local }));
 }
 
 static uint64_t player_output(const struct task_handle *handle)
@@ -178,7 +184,8 @@ static uint64_t player_output(const struct task_handle *handle)
 int work_ping_pong(struct work *work)
 {
     static const struct crew_kind kind = { spawn_player, player_output };
-    return work_run_crews(work, &kind, NULL, WORK_PLAYERS, work->n / WORK_PLAYERS,
+    bool local = work_config(work).scheduler != RUNTIME_STEAL;
+    return work_run_crews(work, &kind, &local, WORK_PLAYERS, work->n / WORK_PLAYERS,
                           work->n);
 }
 
