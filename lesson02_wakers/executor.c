@@ -17,96 +17,6 @@
 
 #include "common/clock.h"
 
-static void queue_init(struct task_queue *queue)
-{
-    queue->head = NULL;
-    queue->tail = &queue->head;
-    queue->length = 0;
-}
-
-static void queue_push(struct task_queue *queue, struct task *task)
-{
-    task->next = NULL;
-    *queue->tail = task;
-    queue->tail = &task->next;
-    queue->length++;
-}
-
-static struct task *queue_pop(struct task_queue *queue)
-{
-    struct task *task = queue->head;
-    if (!task)
-        return NULL;
-    queue->head = task->next;
-    if (!queue->head)
-        queue->tail = &queue->head;
-    queue->length--;
-    return task;
-}
-
-static void queue_append(struct task_queue *to, struct task_queue *from)
-{
-    if (!from->head)
-        return;
-    *to->tail = from->head;
-    to->tail = from->tail;
-    to->length += from->length;
-    queue_init(from);
-}
-
-/* ---- which task is next */
-
-static void push_ready(struct executor *self, struct task *task, enum schedule_why why)
-{
-    struct task_queue *queue = &self->ready;
-    if (self->newest_first && why == SCHEDULE_SPAWN) {
-        task = task_stack_push(&self->newest, task);
-        queue = &self->older;
-    }
-    if (task)
-        queue_push(queue, task);
-}
-
-/* The newest could starve the oldest (S7), so now and then an old one is next. Rarely: to
- * begin with the oldest piece of work is to walk the tree breadth first. At one in 61
- * polls fib(27) had so much of its tree in memory that it took four times as long. */
-#define OLDEST_INTERVAL 64 /* turns of the parker */
-
-static struct task *take_oldest(struct executor *self)
-{
-    if (self->pace.left != 1 || ++self->passed_over < OLDEST_INTERVAL)
-        return NULL;
-    self->passed_over = 0;
-    struct task *task = queue_pop(&self->older);
-    return task ? task : task_stack_take_oldest(&self->newest);
-}
-
-static struct task *pop_spawned(struct executor *self)
-{
-    struct task *task = task_stack_pop(&self->newest);
-    return task ? task : queue_pop(&self->older);
-}
-
-/* What was woken and what was spawned take turns, so that neither starves the other: one
- * to one; but where a thousand spawned tasks wait, sixteen to one: often it is their
- * joiner that they wake, and it can wait until there is more for it to join. */
-static struct task *pop_ready(struct executor *self)
-{
-    if (!self->newest_first)
-        return queue_pop(&self->ready);
-    struct task *task = take_oldest(self);
-    if (task)
-        return task;
-    unsigned turns = task_stack_is_empty(&self->newest) ? 16 : 2;
-    bool woken_first = self->turn++ % turns == 0;
-    task = woken_first ? queue_pop(&self->ready) : pop_spawned(self);
-    if (task)
-        return task;
-    return woken_first ? pop_spawned(self) : queue_pop(&self->ready);
-}
-
-/* ---- scheduler_ops */
-
 static struct executor *executor_of(struct scheduler *scheduler)
 {
     return container_of(scheduler, struct executor, scheduler);
@@ -150,7 +60,7 @@ static void executor_schedule(struct scheduler *scheduler, struct task *task,
 {
     struct executor *self = executor_of(scheduler);
     if (task_home_is_here(self->home)) {
-        push_ready(self, task, why);
+        run_order_push(&self->order, task, why);
         return;
     }
     pthread_mutex_lock(&self->lock);
@@ -158,7 +68,7 @@ static void executor_schedule(struct scheduler *scheduler, struct task *task,
      * have seen it (S12). It is SCHEDULED already, so this does not come back here. */
     if (self->stopping && why == SCHEDULE_SPAWN)
         task_request_cancel(task);
-    queue_push(&self->inbox, task);
+    task_queue_push(&self->inbox, task);
     announce(self);
     pthread_mutex_unlock(&self->lock);
 }
@@ -213,9 +123,8 @@ int executor_init(struct executor *executor, struct parker *parker)
         thread_parker_init(&executor->own_parker);
         executor->parker = &executor->own_parker.parker;
     }
-    queue_init(&executor->ready);
-    queue_init(&executor->older);
-    queue_init(&executor->inbox);
+    run_order_init(&executor->order);
+    task_queue_init(&executor->inbox);
     executor->home = task_home_create(&executor->scheduler);
     if (!executor->home)
         return -ENOMEM;
@@ -232,7 +141,7 @@ static void collect(struct executor *self)
 {
     task_home_collect(self->home);
     pthread_mutex_lock(&self->lock);
-    queue_append(&self->ready, &self->inbox);
+    task_queue_append(&self->order.ready, &self->inbox);
     self->live += (uint64_t)self->admitted;
     self->admitted = 0;
     pthread_mutex_unlock(&self->lock);
@@ -338,7 +247,7 @@ static int turn(struct executor *self, const struct task_handle *until)
     look_outside(self);
     if (until ? task_is_done(until) : nothing_left(self))
         return 0;
-    struct task *task = pop_ready(self);
+    struct task *task = run_order_pop(&self->order, self->pace.left == 1);
     int err;
     if (task) {
         err = poll_task(self, task);

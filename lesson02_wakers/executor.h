@@ -18,15 +18,9 @@
 
 #include "lesson02_wakers/pace.h"
 #include "lesson02_wakers/task.h"
+#include "lesson02_wakers/run_order.h"
 #include "lesson02_wakers/task_home.h"
-#include "lesson02_wakers/task_stack.h"
 #include "lesson02_wakers/thread_parker.h"
-
-struct task_queue {
-    struct task *head; /* shares: SCHEDULED tasks, linked by next */
-    struct task **tail;
-    size_t length;
-};
 
 struct executor {
     struct scheduler scheduler;
@@ -34,13 +28,8 @@ struct executor {
     struct task_home *home; /* owns until finish */
     struct thread_parker own_parker;
     /* owner thread only */
-    struct task_queue ready;
-    struct task_stack newest; /* spawned here, if newest_first */
-    bool newest_first;        /* may be set after init, while there is no task */
-    struct task_queue older;  /* what the stack had no room for */
-    unsigned turn;            /* whose turn it is */
-    struct pace pace;         /* when the parker gets its next turn */
-    unsigned passed_over; /* turns of the parker since the stack's oldest was next */
+    struct run_order order; /* the runnable tasks */
+    struct pace pace;       /* when the parker gets its next turn */
     struct task_runner runner;
     uint64_t live;     /* admitted, not retired */
     uint64_t stalled;  /* of those: waiting with no waker anywhere */

@@ -265,7 +265,10 @@ static int init_ring(struct ring_driver *self, const struct ring_driver_config *
     };
     if (!ring.cq_entries)
         ring.cq_entries = ring.entries * 16;
-    return ring_init(&self->ring, &ring);
+    int err = ring_init(&self->ring, &ring);
+    if (err == 0)
+        ring_files_init(self);
+    return err;
 }
 
 int ring_driver_init(struct ring_driver *driver,

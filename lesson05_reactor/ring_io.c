@@ -24,6 +24,8 @@ static int ring_driver_attach(struct io_driver *driver, int fd, enum io_type typ
         return -ENOMEM;
     struct ring_source *source = ring_source_of(base);
     ring_lent_reset(source);
+    source->slot = -1;
+    source->operations = 0;
     *out = base;
     return 0;
 }
@@ -35,12 +37,23 @@ static void check_idle(const struct ring_source *source)
           source->base.fd);
 }
 
+/* The source is idle: nothing changes its slot meanwhile. */
+static void leave_table(struct ring_driver *self, struct ring_source *source)
+{
+    if (source->slot < 0)
+        return;
+    ring_driver_sq_begin(self);
+    ring_files_leave(self, source);
+    ring_driver_sq_end(self);
+}
+
 static int ring_driver_detach(struct io_driver *driver, struct io_source *base)
 {
     struct ring_driver *self = ring_driver_of(driver);
     struct ring_source *source = ring_source_of(base);
     int fd = base->fd;
     check_idle(source);
+    leave_table(self, source);
     if (ring_lent_stop(self, source)) {
         ring_lent_drop_segments(self, source);
         source_pool_give_back(&self->sources, base);
@@ -61,6 +74,7 @@ static enum poll_state start_close(struct ring_driver *self, struct io_op *op,
         op->result = -ESTALE;
         return POLL_READY;
     }
+    leave_table(self, source);
     completion_arm(&op->completion, context);
     op->length = (uint32_t)op->source->fd;
     op->source = NULL;

@@ -17,6 +17,9 @@ struct ring_source {
     struct io_source base;
     /* READER_BUSY, WRITER_BUSY, and a count for files; 0 when it is closed (CHECK) */
     _Atomic uint32_t in_flight;
+    /* files only, inside the SQ's brackets */
+    int16_t slot;        /* in the ring's file table, or -1 */
+    uint16_t operations; /* up to where it is worth a slot */
     /* not shared only: the multishot receive behind recv_lent */
     struct ring_op multishot;
     bool armed;             /* it is in flight */
@@ -83,6 +86,17 @@ void ring_op_completed(struct ring_op *ring_op, int result, unsigned flags);
 
 /* Gives the operation its result and wakes its task. */
 void ring_op_finish(struct io_op *op, int result);
+
+/* ---- ring_files.c, inside the brackets */
+
+#define RING_FILES 64
+
+void ring_files_init(struct ring_driver *driver);
+/* Directs the SQE of an operation on a file to its slot, if it has one. */
+void ring_files_use(struct ring_driver *driver, struct ring_source *source,
+                    struct io_uring_sqe *sqe);
+/* Before the descriptor is closed or detached. */
+void ring_files_leave(struct ring_driver *driver, struct ring_source *source);
 
 /* ---- ring_lent.c */
 

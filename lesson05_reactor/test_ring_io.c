@@ -4,6 +4,7 @@
 #include "lesson05_reactor/driver_testing.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "common/testing/faults.h"
 #include "lesson05_reactor/ring_source.h"
@@ -250,6 +251,74 @@ static void time_does_not_jump_over_a_refused_submit(void **state)
     close_world(&w);
 }
 
+/* A file that is read often gets a slot in the ring's table, goes on giving the right
+ * bytes, and gives the slot back: also without a future, also when the table is full, also
+ * when the kernel refuses. */
+static void often_read(struct driver_world *w, struct io_source *source)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        char got = 0;
+        struct io_op op = io_read(source, &got, 1, i % 4);
+        assert_int_equal(drive_op(w, &op), 1);
+        assert_int_equal(got, "abcd"[i % 4]);
+    }
+}
+
+static struct io_source *small_file(void)
+{
+    int fd = memfd_create("ring_io", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "abcd", 4), 4);
+    return attach_fd(fd, IO_TYPE_FILE);
+}
+
+static void use_the_table(struct driver_subject *subject)
+{
+    struct driver_world w = { 0 };
+    struct io_source *sources[RING_FILES + 2];
+    assert_true(open_world(&w, subject));
+    struct ring_driver *driver = &w.memory.ring;
+    uint64_t vacant = driver->files_vacant;
+    if (vacant == 0) {
+        close_world(&w);
+        skip_because("this kernel has no sparse file tables");
+    }
+    for (unsigned i = 0; i < RING_FILES + 2; i++) {
+        sources[i] = small_file();
+        often_read(&w, sources[i]);
+        assert_int_equal(ring_source_of(sources[i])->slot >= 0, i < RING_FILES);
+    }
+    assert_true(driver->files_vacant == 0);
+    io_close_now(sources[0]);
+    for (unsigned i = 1; i < RING_FILES + 2; i++)
+        close_source_in(&w, sources[i]);
+    assert_true(driver->files_vacant == vacant);
+    close_world(&w);
+}
+
+static void a_file_that_is_often_read_is_in_the_table(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    use_the_table(&alone);
+    use_the_table(&shared);
+}
+
+static void without_a_table_descriptors_do(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct driver_world w = { 0 };
+    assert_true(open_world(&w, &alone));
+    w.memory.ring.files_vacant =
+        0; /* as ring_files_init leaves it when it is refused */
+    struct io_source *source = small_file();
+    often_read(&w, source);
+    assert_int_equal(ring_source_of(source)->slot, -1);
+    close_source_in(&w, source);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +328,8 @@ int main(void)
         cmocka_unit_test(a_stop_meets_detaches),
         cmocka_unit_test(R11_a_child_cancels_nothing_of_its_parents),
         cmocka_unit_test(time_does_not_jump_over_a_refused_submit),
+        cmocka_unit_test(a_file_that_is_often_read_is_in_the_table),
+        cmocka_unit_test(without_a_table_descriptors_do),
     };
     return cmocka_run_group_tests_name("ring_io", tests, NULL, NULL);
 }

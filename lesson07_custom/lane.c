@@ -73,7 +73,8 @@ int lane_init(struct lane *lane, struct runtime *runtime, unsigned index)
     err = executor_init(&lane->executor, choose_parker(lane, config));
     if (err < 0)
         goto fail_executor;
-    lane->executor.newest_first = true; /* as a worker's own spawns in steal mode */
+    lane->executor.order.newest_first =
+        true; /* as a worker's own spawns in steal mode */
     lane->executor.on_call = answer_dump;
     lane->executor.on_call_argument = lane;
     lane->place = (struct place){
