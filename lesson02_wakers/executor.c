@@ -7,12 +7,15 @@
  * sleep return at once. Invariant: a task in the inbox has an unpark after it that no
  * park has consumed before a look at the inbox.
  *
- * The unpark happens under the lock: once the task is in the inbox, the owner may run
- * it to its end and take the executor down; executor_finish takes the lock, too, so
- * that nobody is left in here when the memory goes (W5). */
+ * Once the task is in the inbox, the owner may run it to its end and take the executor
+ * down, while the other thread has not unparked yet. So it is counted as a visitor before
+ * it releases the lock, and executor_finish waits until there is none (W5). To unpark
+ * under the lock would do as well, but the owner, woken on another CPU, would run into
+ * the lock and sleep again. */
 #include "lesson02_wakers/executor.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "common/clock.h"
@@ -69,8 +72,13 @@ static void executor_schedule(struct scheduler *scheduler, struct task *task,
     if (self->stopping && why == SCHEDULE_SPAWN)
         task_request_cancel(task);
     task_queue_push(&self->inbox, task);
-    announce(self);
+    attract(self);
+    /* relaxed: ordered by the lock, which executor_finish takes */
+    atomic_fetch_add_explicit(&self->visitors, 1, memory_order_relaxed);
     pthread_mutex_unlock(&self->lock);
+    parker_unpark(self->parker);
+    /* release: pairs with the acquire in wait_for_visitors; our last access */
+    atomic_fetch_sub_explicit(&self->visitors, 1, memory_order_release);
 }
 
 static void executor_retire(struct scheduler *scheduler)
@@ -333,6 +341,16 @@ void executor_cancel_all(struct executor *executor)
         task_home_leave(executor->home, before);
 }
 
+/* Every task is DONE, so nobody comes any more; somebody may be on his way out. */
+static void wait_for_visitors(struct executor *self)
+{
+    pthread_mutex_lock(&self->lock);
+    pthread_mutex_unlock(&self->lock);
+    /* acquire: pairs with the release in executor_schedule */
+    while (atomic_load_explicit(&self->visitors, memory_order_acquire))
+        sched_yield();
+}
+
 int executor_finish(struct executor *executor)
 {
     if (!executor || !executor->home)
@@ -341,6 +359,7 @@ int executor_finish(struct executor *executor)
     int err = executor_run(executor);
     if (err < 0)
         return err; /* the tasks that are left still point here */
+    wait_for_visitors(executor);
     task_home_close(executor->home);
     executor->home = NULL;
     pthread_mutex_destroy(&executor->lock);

@@ -43,6 +43,7 @@ struct executor {
     _Atomic bool
         attention; /* the inbox, the home's mail or a call is to be looked at */
     _Atomic bool called;
+    _Atomic unsigned visitors; /* other threads that have yet to unpark us */
     void (*on_call)(struct executor *executor, void *argument); /* see executor_call */
     void *on_call_argument;                                     /* borrows */
     /* guarded by lock */

@@ -39,7 +39,7 @@ struct scheduler_ops {
     /* The home whose slab a new task is cut from, for a spawn on the calling thread. */
     struct task_home *(*home)(struct scheduler *scheduler);
     /* LOCAL tasks of `home` have mail: its thread shall call task_home_collect soon.
-     * Called with the home's lock held: queue nothing, only wake the thread. */
+     * The scheduler stands until this returns: task_home_close waits for it. */
     void (*post)(struct scheduler *scheduler, struct task_home *home);
     /* A task went to sleep although nobody holds a waker for it (+1), or such a task
      * came back (-1); RULES W10. From the thread that ran it. */

@@ -14,6 +14,7 @@
  * that started at a counted one. */
 #include "lesson02_wakers/task_home.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "lesson02_wakers/task_local.h"
@@ -83,6 +84,10 @@ void task_home_close(struct task_home *home)
     struct task *mail = home->mail;
     home->mail = NULL;
     pthread_mutex_unlock(&home->lock);
+    /* acquire: pairs with the release in remote_change. Nobody joins them: to post, one
+     * has to find a scheduler. It is a wait for the end of an unpark. */
+    while (atomic_load_explicit(&home->posting, memory_order_acquire))
+        sched_yield();
     while (mail) { /* all DONE: what is left is to count their references */
         struct task *next = mail->mail_next;
         task_local_merge(home, mail);
@@ -185,10 +190,15 @@ bool task_home_collect(struct task_home *home)
 /* ---- LOCAL tasks, seen from another thread */
 
 /* Changes the remote half. When nobody is home any more, the caller settles it himself,
- * still under the lock, which then guards the state word, too. */
+ * still under the lock, which then guards the state word, too.
+ *
+ * The home thread is told after the lock is released: it wakes on another CPU at once, and
+ * the first thing that it does is to take the lock. Told before, it would find it taken,
+ * and go to sleep again (measured: two futex calls a wake, and twice the time). */
 static void remote_change(struct task *task, int32_t wakers, bool wake, bool post)
 {
     struct task_home *home = container_of(slab_of(task), struct task_home, slab);
+    struct scheduler *tell = NULL;
     bool last = false;
     pthread_mutex_lock(&home->lock);
     uint32_t old = atomic_load_explicit(&task->remote, memory_order_relaxed);
@@ -206,10 +216,17 @@ static void remote_change(struct task *task, int32_t wakers, bool wake, bool pos
             home->mail = task;
             /* release: pairs with the acquire in task_home_collect */
             atomic_store_explicit(&home->has_mail, true, memory_order_release);
-            home->scheduler->ops->post(home->scheduler, home);
+            tell = home->scheduler;
+            /* relaxed: ordered by the lock with task_home_close */
+            atomic_fetch_add_explicit(&home->posting, 1, memory_order_relaxed);
         }
     }
     pthread_mutex_unlock(&home->lock);
+    if (tell) { /* the task may be gone now, home and scheduler are not */
+        tell->ops->post(tell, home);
+        /* release: pairs with the acquire in task_home_close */
+        atomic_fetch_sub_explicit(&home->posting, 1, memory_order_release);
+    }
     if (last)
         task_free(task);
 }

@@ -22,7 +22,8 @@ struct task_home {
     struct scheduler *scheduler; /* borrows; NULL once closed */
     /* any thread, atomic */
     _Atomic bool has_mail;
-    _Atomic bool entered; /* some thread is the home thread now */
+    _Atomic bool entered;     /* some thread is the home thread now */
+    _Atomic unsigned posting; /* threads that are about to tell the scheduler */
     /* guarded by lock */
     pthread_mutex_t lock;
     struct task *mail;         /* shares: LOCAL tasks that other threads wrote to */
