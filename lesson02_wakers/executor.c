@@ -77,7 +77,7 @@ static void executor_schedule(struct scheduler *scheduler, struct task *task,
     atomic_fetch_add_explicit(&self->visitors, 1, memory_order_relaxed);
     pthread_mutex_unlock(&self->lock);
     parker_unpark(self->parker);
-    /* release: pairs with the acquire in wait_for_visitors; our last access */
+    /* release: pairs with the acquire in executor_wait_for_visitors; our last access */
     atomic_fetch_sub_explicit(&self->visitors, 1, memory_order_release);
 }
 
@@ -341,14 +341,14 @@ void executor_cancel_all(struct executor *executor)
         task_home_leave(executor->home, before);
 }
 
-/* Every task is DONE, so nobody comes any more; somebody may be on his way out. */
-static void wait_for_visitors(struct executor *self)
+void executor_wait_for_visitors(struct executor *executor)
 {
-    pthread_mutex_lock(&self->lock);
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_lock(&executor->lock); /* who is in there shall count himself */
+    pthread_mutex_unlock(&executor->lock);
     /* acquire: pairs with the release in executor_schedule */
-    while (atomic_load_explicit(&self->visitors, memory_order_acquire))
+    while (atomic_load_explicit(&executor->visitors, memory_order_acquire))
         sched_yield();
+    task_home_wait_for_posts(executor->home);
 }
 
 int executor_finish(struct executor *executor)
@@ -359,7 +359,7 @@ int executor_finish(struct executor *executor)
     int err = executor_run(executor);
     if (err < 0)
         return err; /* the tasks that are left still point here */
-    wait_for_visitors(executor);
+    executor_wait_for_visitors(executor);
     task_home_close(executor->home);
     executor->home = NULL;
     pthread_mutex_destroy(&executor->lock);

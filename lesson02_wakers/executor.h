@@ -60,6 +60,10 @@ int executor_init(struct executor *executor, struct parker *parker);
  * that nobody will wake are named, and leaked on purpose. Accepts NULL and zeroed. */
 int executor_finish(struct executor *executor);
 
+/* Waits until no other thread is on its way from "there is something" to unpark. Before the
+ * parker's own end, when it comes before executor_finish. */
+void executor_wait_for_visitors(struct executor *executor);
+
 /* Runs until no task is live. 0, -EDEADLK, or the parker's error. */
 int executor_run(struct executor *executor);
 

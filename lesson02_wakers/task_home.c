@@ -77,6 +77,14 @@ void task_home_leave(struct task_home *home, struct task_home *before)
     atomic_store_explicit(&home->entered, false, memory_order_release);
 }
 
+/* In nearly all cases there is nobody; else it is a wait for the end of an unpark. */
+void task_home_wait_for_posts(struct task_home *home)
+{
+    /* acquire: pairs with the release in remote_change */
+    while (atomic_load_explicit(&home->posting, memory_order_acquire))
+        sched_yield();
+}
+
 void task_home_close(struct task_home *home)
 {
     pthread_mutex_lock(&home->lock);
@@ -84,10 +92,7 @@ void task_home_close(struct task_home *home)
     struct task *mail = home->mail;
     home->mail = NULL;
     pthread_mutex_unlock(&home->lock);
-    /* acquire: pairs with the release in remote_change. Nobody joins them: to post, one
-     * has to find a scheduler. It is a wait for the end of an unpark. */
-    while (atomic_load_explicit(&home->posting, memory_order_acquire))
-        sched_yield();
+    task_home_wait_for_posts(home); /* without a scheduler nobody joins them */
     while (mail) { /* all DONE: what is left is to count their references */
         struct task *next = mail->mail_next;
         task_local_merge(home, mail);

@@ -52,6 +52,9 @@ bool task_home_collect(struct task_home *home);
  * or with its last task. */
 void task_home_close(struct task_home *home);
 
+/* Waits until each thread that found a reason to tell the scheduler has done so. */
+void task_home_wait_for_posts(struct task_home *home);
+
 /* Visits each task that is not freed; home thread, or with the scheduler stopped. The
  * visit may wake and cancel tasks, but neither spawn nor free one. */
 void task_home_each(struct task_home *home,

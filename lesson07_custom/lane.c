@@ -138,7 +138,8 @@ void lane_close(struct lane *lane)
     pthread_cond_broadcast(&lane->answered);
     pthread_mutex_unlock(&lane->lock);
     /* A waker that is used later (W5) still unparks, but finds nobody parked, and so makes
-     * no system call. Whoever found us parked held a lock that collect has taken since. */
+     * no system call. Whoever found us parked may be in that call now. */
+    executor_wait_for_visitors(&lane->executor);
     if (lane->place.runtime->config.clock)
         held_parker_finish(&lane->held);
     device_finish(&lane->device);
