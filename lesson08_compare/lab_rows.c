@@ -4,9 +4,9 @@
  * which a run lasts a fraction of a second, long enough for a CPU clock that counts in
  * nanoseconds and for /proc/stat, which counts in steps of 10 ms. Reads: 102,400 instead
  * of 100,000, so that every depth divides it and everybody reads the same blocks; with
- * O_DIRECT, where one read at a time waits for the disk each time, a quarter of it. Beside a hog a
- * runtime may need tens of milliseconds a read: 500 of them there, not 2,000, so that it
- * is slow in the table and not ended at the limit.
+ * O_DIRECT, where one read at a time waits for the disk each time, a quarter of it.
+ * Beside a hog a runtime may need tens of milliseconds for such a read: 500 of them, not
+ * 2,000, so that it is slow in the table and not ended at the limit.
  *
  * CPUs: a program with one worker gets one CPU, and whatever threads it has besides share
  * it. Both CPUs are given to rows with two workers, and to those in which a thread from
