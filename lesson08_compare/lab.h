@@ -153,6 +153,7 @@ struct lab {
     uint64_t file_bytes; /* of the file for reads */
     int log;             /* owns; where contestants' complaints go; -1: ours */
     int runlog;          /* owns; where each finished run goes at once; -1: nowhere */
+    char no_uring[320];  /* why io_uring cannot be used here; "" if it can */
     struct lab_offer offers[LAB_CONTESTANTS_MAX];
     struct lab_step *steps; /* owns */
     int step_count;
@@ -178,6 +179,8 @@ void lab_ask(struct lab *lab);
 /* Does this contestant do the row's work? Where the answer is no and `why` is not NULL,
  * it points to the reason, "" where the contestant simply does not take part. */
 bool lab_offers(const struct lab *lab, int row, int contestant, const char **why);
+/* Is it nothing without io_uring? Our own servers would go on, but on epoll. */
+bool lab_needs_uring(int contestant);
 /* The program that serves this row for this contestant; NULL: none does. */
 const char *lab_server(int row, int contestant);
 /* The path of a program: ours, or a peer's. */

@@ -15,10 +15,12 @@
 
 #include "common/container.h"
 #include "common/errname.h"
+#include "lesson03_iouring/probe.h"
 #include "lesson08_compare/process.h"
 #include "lesson08_compare/progress.h"
 #include "lesson08_compare/report.h"
 #include "lesson08_compare/runlog.h"
+#include "lesson08_compare/tools_there.h"
 #include "lesson08_compare/wrk.h"
 
 #define FILE_BYTES (UINT64_C(256) << 20)
@@ -55,6 +57,9 @@ bool lab_main_find_folders(struct lab *lab)
     snprintf(lab->folder, sizeof lab->folder, "%s/%s", lab->results,
              lab->machine.stamp);
     lab->has_wrk = program_in_path("wrk");
+    struct ring_probe probe;
+    if (ring_probe(&probe) < 0)
+        snprintf(lab->no_uring, sizeof lab->no_uring, "%s", probe.sentence);
     return true;
 }
 
@@ -140,9 +145,20 @@ static void print_machine(const struct lab *lab)
                m->server_cpu, m->load_cpu, m->server_cpu);
 }
 
+static void print_without_uring(const struct lab *lab)
+{
+    printf("%s\nleft out, since they need it:", lab->no_uring);
+    for (int c = 0; c < lab_contestant_count; c++)
+        if (lab_needs_uring(c))
+            printf(" %s", lab_contestants[c].name);
+    printf("\n");
+}
+
 static void print_missing(const struct lab *lab)
 {
     int missing = 0;
+    if (lab->no_uring[0])
+        print_without_uring(lab);
     if (!lab->has_wrk)
         printf("wrk is not installed (make setup): our own load generator does HTTP\n");
     if (lab->instructions && !program_in_path("valgrind"))
@@ -209,6 +225,7 @@ int lab_main_run(struct lab *lab, bool resume)
     int err = make_folder(lab->results);
     if (err < 0)
         return fail(lab, "cannot make", err);
+    tools_look(&lab->machine);
     lab_ask(lab);
     print_missing(lab);
     lab->instructions = lab->instructions && program_in_path("valgrind");

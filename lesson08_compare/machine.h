@@ -12,10 +12,12 @@ struct machine {
     char cpu[128];
     char compiler[128];
     char flags[128];
-    char date[32];  /* UTC, 2026-01-31T12:00:00Z */
-    char stamp[32]; /* the same for file names: 20260131-120000 */
-    int cpus;       /* that we may run on */
-    int server_cpu; /* where the server is pinned */
+    char tools[256];     /* "gcc 12.2.0, wrk -": tools_there.c; "" if nobody looked */
+    char allocator[128]; /* the same */
+    char date[32];       /* UTC, 2026-01-31T12:00:00Z */
+    char stamp[32];      /* the same for file names: 20260131-120000 */
+    int cpus;            /* that we may run on */
+    int server_cpu;      /* where the server is pinned */
     int load_cpu; /* where the load generator is pinned; the same if there is one CPU */
 };
 

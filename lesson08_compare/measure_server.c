@@ -84,7 +84,14 @@ static bool fail(struct lab *lab, const char *what, int err)
     return false;
 }
 
-int server_port(struct process *server, uint64_t deadline)
+/* Ours take epoll where io_uring is refused, and say so; that would be another cell. */
+static bool on_another_driver(const char *line, const char *driver)
+{
+    const char *at = strstr(line, "(driver: "); /* "io_uring" or "epoll" */
+    return at && !strstr(at, driver);
+}
+
+int server_port(struct process *server, const char *driver, uint64_t deadline)
 {
     char line[256];
     int port = -EINVAL, err = 0;
@@ -92,6 +99,8 @@ int server_port(struct process *server, uint64_t deadline)
         err = process_read_line(server, line, sizeof line, deadline);
         if (err == 0)
             port = workload_parse_listening(line);
+        if (port >= 0 && on_another_driver(line, driver))
+            err = -ENOTSUP;
     }
     return err < 0 ? err : port;
 }
@@ -109,9 +118,15 @@ static int start_server(struct serving *s)
     if (err == 0 && how.held)
         syscall_counter_attach(&s->counter, s->server.pid);
     process_release(&s->server);
-    int port = err < 0 ? err : server_port(&s->server, clock_now() + START_PATIENCE);
+    int port = err < 0
+                   ? err
+                   : server_port(&s->server, lab_contestants[s->run->contestant].driver,
+                                 clock_now() + START_PATIENCE);
     if (port < 0)
-        fail(s->lab, "it never said where it listens", port);
+        fail(s->lab,
+             port == -ENOTSUP ? "it serves on another driver"
+                              : "it never said where it listens",
+             port);
     return port;
 }
 

@@ -11,8 +11,9 @@
 void server_command(struct command *command, const struct lab *lab,
                     const struct lab_run *run);
 
-/* The port that it says it listens on; negative errno. */
-int server_port(struct process *server, uint64_t deadline);
+/* The port that it says it listens on; negative errno, -ENOTSUP if it says that it does so
+ * on another driver than this one. */
+int server_port(struct process *server, const char *driver, uint64_t deadline);
 
 /* One request, to see that the contestant does this work at all. False after a note. */
 bool server_answers(struct lab *lab, const struct lab_row *row, int port);

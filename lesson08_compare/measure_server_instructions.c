@@ -100,7 +100,8 @@ bool callgrind_server(struct lab *lab, struct lab_run *run, uint64_t n, double *
         snprintf(lab->note, sizeof lab->note, "cannot be started: %s", errtext(err));
         return false;
     }
-    int port = server_port(&server, clock_now() + START_PATIENCE);
+    int port = server_port(&server, lab_contestants[run->contestant].driver,
+                           clock_now() + START_PATIENCE);
     err = port < 0 ? port : ask(lab, run, port, n);
     if (err < 0) {
         process_stop(&server, SIGKILL, clock_now() + START_PATIENCE);

@@ -12,6 +12,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/errname.h"
 #include "lesson08_compare/command.h"
 #include "lesson08_compare/process.h"
@@ -162,6 +163,17 @@ static bool serves(const struct lab *lab, int row, int contestant, const char **
     return !**why;
 }
 
+/* Limits have no driver; two of them are ways to use a ring. */
+bool lab_needs_uring(int contestant)
+{
+    static const char *const rings[] = { "limit/uring", "limit/msgring" };
+    const struct lab_contestant *c = &lab_contestants[contestant];
+    for (size_t i = 0; i < ARRAY_SIZE(rings); i++)
+        if (strcmp(c->name, rings[i]) == 0)
+            return true;
+    return c->driver && strcmp(c->driver, "uring") == 0;
+}
+
 bool lab_offers(const struct lab *lab, int row, int contestant, const char **why)
 {
     static const char *nobody_asks;
@@ -171,6 +183,10 @@ bool lab_offers(const struct lab *lab, int row, int contestant, const char **why
     *why = "";
     if (r->kind == LAB_STATIC)
         return c->product && lab->weigh;
+    if (lab->no_uring[0] && lab_needs_uring(contestant)) {
+        *why = lab->no_uring;
+        return false;
+    }
     if (r->kind == LAB_SERVER)
         return serves(lab, row, contestant, why);
     if (!c->program || (r->workers > 1 && !c->many))

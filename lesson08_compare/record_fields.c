@@ -123,9 +123,8 @@ void record_json_head(const struct lab *lab, FILE *out)
     json_text(&json, "shared_core", m->server_cpu == m->load_cpu ? "yes" : "no");
     json_text(&json, "compiler", m->compiler);
     json_text(&json, "flags", m->flags);
-    json_text(&json, "allocator",
-              "malloc of libc in every C contestant; each peer's "
-              "own default");
+    json_text(&json, "tools", m->tools);
+    json_text(&json, "allocator", m->allocator);
     json_text(&json, "date", m->date);
     json_text(&json, "stamp", m->stamp);
     json_text(&json, "form", lab->full ? "full" : "short");

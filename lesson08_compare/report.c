@@ -30,6 +30,8 @@ static bool is_first(int contestant)
 
 void report_contestants(const struct lab *lab)
 {
+    if (lab->machine.tools[0])
+        printf("%s\n%s\n", lab->machine.tools, lab->machine.allocator);
     for (int c = 0; c < lab_contestant_count; c++) {
         const struct lab_offer *offer = &lab->offers[c];
         const char *program = lab_contestants[c].program;

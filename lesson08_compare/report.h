@@ -44,7 +44,7 @@ void report_static_row(const struct lab *lab, int row);
 void report_limits(const struct lab *lab);
 void report_matrix(const struct lab *lab);
 
-/* Who competes in which version, and who is missing, with the reason. */
+/* The tools, and who competes in which version, and who is missing, with the reason. */
 void report_contestants(const struct lab *lab);
 
 #endif

@@ -134,6 +134,8 @@ static void take_head(struct lab *lab, const char *line)
     json_get_text(line, "cpu", m->cpu, sizeof m->cpu);
     json_get_text(line, "compiler", m->compiler, sizeof m->compiler);
     json_get_text(line, "flags", m->flags, sizeof m->flags);
+    json_get_text(line, "tools", m->tools, sizeof m->tools);
+    json_get_text(line, "allocator", m->allocator, sizeof m->allocator);
     json_get_text(line, "date", m->date, sizeof m->date);
     json_get_text(line, "stamp", m->stamp, sizeof m->stamp);
     json_get_text(line, "form", form, sizeof form);

@@ -1,7 +1,12 @@
 /* The lab: who runs in which row, what the table may say, and one whole run of it. */
 #include "lesson08_compare/lab_testing.h"
 
+#include <errno.h>
+#include <sys/wait.h>
+
+#include "common/testing/forbid.h"
 #include "lesson08_compare/json.h"
+#include "lesson08_compare/tools_there.h"
 
 static void whoever_is_wanted_brings_the_raw_loop_to_compare_with(void **state)
 {
@@ -148,6 +153,71 @@ static void the_program_measures_and_leaves_its_runs_on_disk(void **state)
     remove_folder_of(path);
 }
 
+/* No io_uring, no peers, no wrk, no valgrind: a table all the same, and what is missing. */
+static void a_poor_machine_gets_its_table_and_is_told_what_it_lacks(void **state)
+{
+    (void)state;
+    static const char *const missing[] = {
+        "io_uring is refused",       "wrk is not installed",
+        "valgrind is not installed", "gcc -, clang -, rustc -, wrk -, valgrind -",
+        "\n  core/epoll ",           "not judged, one side has no number",
+        "not in this lab: spawn"
+    };
+    static char text[65536];
+    char path[600], json[600] = "", out[700];
+    int status = 0;
+    const char *bin = getenv("COURSE_BIN");
+    snprintf(path, sizeof path, "%s/lab", bin ? bin : "");
+    if (access(path, X_OK) < 0)
+        skip_because("COURSE_BIN names no folder with a lab in it (make test sets it)");
+    snprintf(out, sizeof out, "%s", testing_path("said"));
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool ready = freopen(out, "w", stdout) && setenv("PATH", "/nowhere", 1) == 0 &&
+                     forbid_io_uring(EPERM) == 0;
+        if (ready)
+            execl(path, path, "--only", "echo-64 core/*", "--rounds=1", "--measure=50",
+                  "--instructions", (char *)NULL);
+        _exit(127);
+    }
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+    FILE *file = fopen(out, "re");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    unlink(out);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    for (size_t i = 0; i < ARRAY_SIZE(missing); i++)
+        if (!strstr(text, missing[i]))
+            fail_msg("it does not say: %s\nbut:\n%s", missing[i], text);
+    assert_null(strstr(text, "\n  core/uring"));
+    const char *at = strstr(text, "every run: ");
+    for (; at; at = strstr(at + 1, "every run: "))
+        sscanf(at, "every run: %599[^\n]", json);
+    remove_folder_of(json);
+}
+
+static void a_version_is_found_in_what_a_tool_says(void **state)
+{
+    (void)state;
+    static const char *const said_and_meant[][2] = {
+        { "gcc (Debian 12.2.0-14) 12.2.0", "12.2.0" },
+        { "wrk debian/4.1.0-3+b2 [epoll] Copyright (C) 2012", "4.1.0" },
+        { "valgrind-3.19.0", "3.19.0" },
+        { "rustc 1.95.0 (59807616e 2026-04-14)", "1.95.0" },
+        { "no number", "" },
+        { "", "" },
+    };
+    char version[32];
+    for (size_t i = 0; i < ARRAY_SIZE(said_and_meant); i++) {
+        tools_version_in(said_and_meant[i][0], version, sizeof version);
+        assert_string_equal(version, said_and_meant[i][1]);
+    }
+    tools_version_in("1.2.3", version, 3); /* cut, not overrun */
+    assert_string_equal(version, "1.");
+}
+
 static void an_interrupted_lab_ends_by_itself_with_status_1(void **state)
 {
     (void)state;
@@ -194,6 +264,8 @@ int main(void)
         cmocka_unit_test(a_ratio_pairs_the_runs_of_one_round),
         cmocka_unit_test(runs_that_do_not_count_leave_nothing_to_judge),
         cmocka_unit_test(the_program_measures_and_leaves_its_runs_on_disk),
+        cmocka_unit_test(a_poor_machine_gets_its_table_and_is_told_what_it_lacks),
+        cmocka_unit_test(a_version_is_found_in_what_a_tool_says),
         cmocka_unit_test(an_interrupted_lab_ends_by_itself_with_status_1),
         cmocka_unit_test(wrong_options_and_files_are_a_sentence_and_a_status),
     };

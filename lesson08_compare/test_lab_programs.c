@@ -74,6 +74,40 @@ static void a_list_says_who_takes_part_in_what(void **state)
     assert_string_equal(problem_of("limit/threads"), "not built");
 }
 
+static void without_io_uring_whoever_needs_it_is_left_out(void **state)
+{
+    (void)state;
+    const char *why;
+    lab_testing_script("echo", "echo 'listening on 127.0.0.1:1 (driver: epoll)'\n"
+                               "exec sleep 1000\n");
+    lab_ask(&lab);
+    assert_true(offers("spawn", "steal/uring"));
+    assert_true(offers("echo-64", "steal/uring"));
+    assert_true(offers("echo-64", "steal/epoll"));
+    snprintf(lab.no_uring, sizeof lab.no_uring, "it is refused");
+    assert_false(lab_offers(&lab, lab_testing_row("spawn"),
+                            lab_testing_contestant("steal/uring"), &why));
+    assert_string_equal(why, "it is refused");
+    assert_false(offers("echo-64", "steal/uring")); /* it would serve, on epoll */
+    assert_true(offers("echo-64", "steal/epoll"));
+    assert_true(lab_needs_uring(lab_testing_contestant("limit/uring")));
+    assert_true(lab_needs_uring(lab_testing_contestant("glommio")));
+    assert_false(lab_needs_uring(lab_testing_contestant("limit/pread")));
+}
+
+static void who_serves_on_another_driver_is_not_that_cell(void **state)
+{
+    (void)state;
+    const struct lab_step step = { .row = lab_testing_row("echo-64"),
+                                   .contestant = lab_testing_contestant("core/uring") };
+    struct lab_run run = lab_run_blank(&step);
+    lab_testing_script("echo", "echo 'listening on 127.0.0.1:1 (driver: epoll)'\n"
+                               "exec sleep 1000\n");
+    assert_false(lab_measure_server(&lab, &run));
+    assert_non_null(strstr(lab.note, "it serves on another driver"));
+    lab_testing_no_script("echo");
+}
+
 static void who_answers_badly_is_named_and_left_out(void **state)
 {
     (void)state;
@@ -299,6 +333,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_says_who_takes_part_in_what),
+        cmocka_unit_test(without_io_uring_whoever_needs_it_is_left_out),
+        cmocka_unit_test(who_serves_on_another_driver_is_not_that_cell),
         cmocka_unit_test(who_answers_badly_is_named_and_left_out),
         cmocka_unit_test(who_never_answers_is_given_up),
         cmocka_unit_test(a_result_is_divided_by_the_operations),

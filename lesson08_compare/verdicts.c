@@ -143,11 +143,6 @@ static const char *by_name(const struct verdict_question *q, int row)
     return q->by == BY_METRIC ? metrics[lab_rows[row].metric] : names[q->by];
 }
 
-static const char *name_of(int contestant)
-{
-    return contestant < 0 ? "-" : lab_contestants[contestant].name;
-}
-
 struct count {
     int words[4];
     bool marked; /* somebody with a footnote was printed */
@@ -157,82 +152,119 @@ static void print_verdict(const struct verdict_question *q, const struct verdict
                           struct count *count)
 {
     int row = lab_row_named(q->row);
-    bool marked = v->theirs >= 0 && verdict_marked(row, v->theirs);
-    char theirs[32], ratio[48] = "";
-    snprintf(theirs, sizeof theirs, "%s%s", name_of(v->theirs), marked ? "*" : "");
+    bool marked = verdict_marked(row, v->theirs);
+    char theirs[32], ratio[48];
     count->words[v->word]++;
     count->marked = count->marked || marked;
-    if (v->word != VERDICT_NONE)
-        snprintf(ratio, sizeof ratio, "%.2f [%.2f..%.2f]", v->ratio.median,
-                 v->ratio.low, v->ratio.high);
-    else
-        snprintf(ratio, sizeof ratio, "not judged:");
+    snprintf(theirs, sizeof theirs, "%s%s", lab_contestants[v->theirs].name,
+             marked ? "*" : "");
+    snprintf(ratio, sizeof ratio, "%.2f [%.2f..%.2f]", v->ratio.median, v->ratio.low,
+             v->ratio.high);
     printf("  %-13s %-5s %4.2f  %-13s %-14s %-18s %s\n", q->row, by_name(q, row),
-           q->limit, name_of(v->ours), theirs, ratio,
-           v->word != VERDICT_NONE ? words[v->word]
-           : v->ours < 0           ? "ours has no number"
-           : v->theirs < 0         ? "they have no number"
-                                   : "no common round");
+           q->limit, lab_contestants[v->ours].name, theirs, ratio, words[v->word]);
 }
 
-static void print_question(const struct lab *lab, const struct verdict_question *q,
-                           struct count *count)
+/* A list that goes on in the next line. */
+struct list {
+    int column;
+};
+
+static void print_item(struct list *list, const char *title, const char *text)
 {
-    struct verdict v = verdict_of(lab, q, true);
-    print_verdict(q, &v, count);
-    if (v.theirs < 0 || !verdict_marked(lab_row_named(q->row), v.theirs))
-        return;
-    v = verdict_of(lab, q, false);
-    print_verdict(q, &v, count);
+    if (list->column == 0)
+        list->column = printf("%s", title);
+    else if (list->column + strlen(text) > 95)
+        list->column = printf("\n   ") - 1;
+    list->column += printf(" %s", text);
 }
 
-/* Has anybody been measured who could answer it? Instructions: only if they were counted
- * at all. */
+static void end_list(const struct list *list)
+{
+    if (list->column > 0)
+        printf("\n");
+}
+
+/* Has a cell of ours been measured in it? */
+static bool row_is_there(const struct lab *lab, int row)
+{
+    for (int c = 0; c < lab_contestant_count; c++)
+        if (lab_contestants[c].kind == LAB_CELL && lab_has_runs(lab, row, c))
+            return true;
+    return false;
+}
+
+/* Instructions: only if they were counted at all. */
 static bool is_there(const struct lab *lab, const struct verdict_question *q)
 {
     int row = lab_row_named(q->row);
     bool counted = q->by != BY_INSTRUCTIONS;
     for (int i = 0; i < lab->run_count && !counted; i++)
         counted = lab->runs[i].row == row && lab->runs[i].purpose == LAB_INSTRUCTIONS;
-    return counted && lab_has_runs(lab, row, -1);
+    return counted && row_is_there(lab, row);
+}
+
+/* The questions that have an answer; with one who is marked, and without. */
+static void print_answers(const struct lab *lab, const struct verdict_group *group,
+                          struct count *count)
+{
+    for (int i = 0; i < group->count; i++) {
+        const struct verdict_question *q = &group->questions[i];
+        struct verdict v = verdict_of(lab, q, true);
+        if (!is_there(lab, q) || v.word == VERDICT_NONE)
+            continue;
+        print_verdict(q, &v, count);
+        if (!verdict_marked(lab_row_named(q->row), v.theirs))
+            continue;
+        v = verdict_of(lab, q, false);
+        if (v.word == VERDICT_NONE)
+            printf("  %-13s without *: not judged, there is nobody else\n", q->row);
+        else
+            print_verdict(q, &v, count);
+    }
 }
 
 static void print_group(const struct lab *lab, const struct verdict_group *group,
                         struct count *count)
 {
-    bool headed = false;
+    struct list list = { 0 };
+    bool any = false;
+    for (int i = 0; i < group->count; i++)
+        any = any || is_there(lab, &group->questions[i]);
+    if (!any)
+        return;
+    printf(" %s\n", group->title);
+    print_answers(lab, group, count);
     for (int i = 0; i < group->count; i++) {
-        if (!is_there(lab, &group->questions[i]))
+        const struct verdict_question *q = &group->questions[i];
+        char text[80];
+        if (!is_there(lab, q) || verdict_of(lab, q, true).word != VERDICT_NONE)
             continue;
-        if (!headed)
-            printf(" %s\n", group->title);
-        headed = true;
-        print_question(lab, &group->questions[i], count);
+        count->words[VERDICT_NONE]++;
+        snprintf(text, sizeof text, "%s (%s%s%s)", q->row,
+                 by_name(q, lab_row_named(q->row)), q->driver ? ", " : "",
+                 q->driver ? q->driver : "");
+        print_item(&list, "  not judged, one side has no number:", text);
     }
+    end_list(&list);
 }
 
-/* Each row once, in one paragraph. */
+/* Each row once. */
 static void print_absent(const struct lab *lab)
 {
+    struct list list = { 0 };
     const char *last = "";
-    int column = 0;
     for (int g = 0; g < verdict_group_count; g++)
         for (int i = 0; i < verdict_groups[g].count; i++) {
             const struct verdict_question *q = &verdict_groups[g].questions[i];
             bool again = q->against == AGAINST_TOKIO ||
                          q->against == AGAINST_LIMIT_URING || q->by == BY_UNFAIRNESS ||
                          strcmp(last, q->row) == 0;
-            if (again || lab_has_runs(lab, lab_row_named(q->row), -1))
+            if (again || row_is_there(lab, lab_row_named(q->row)))
                 continue;
-            if (column == 0)
-                column = printf(" not in this lab:");
-            else if (column > 80)
-                column = printf("\n   ") - 1;
-            column += printf(" %s", q->row);
+            print_item(&list, " not in this lab:", q->row);
             last = q->row;
         }
-    if (column > 0)
-        printf("\n");
+    end_list(&list);
 }
 
 bool verdict_counts_syscalls(int row)
