@@ -153,6 +153,33 @@ static void the_program_measures_and_leaves_its_runs_on_disk(void **state)
     remove_folder_of(path);
 }
 
+/* A server under valgrind, asked and ended twice, is a number in the table. */
+static void instructions_of_a_server_are_counted(void **state)
+{
+    (void)state;
+    char path[600], a[] = "--only", b[] = "echo-64 raw-*", c[] = "--rounds=1",
+                    d[] = "--measure=20", e[] = "--instructions", line[1024];
+    char *argv[] = { path, a, b, c, d, e, NULL }, json[600] = "";
+    struct process process;
+    double requests = 0, microseconds = 0, user = 0, syscalls = 0, count = 0;
+    const char *bin = getenv("COURSE_BIN");
+    snprintf(path, sizeof path, "%s/lab", bin ? bin : "");
+    if (access(path, X_OK) < 0)
+        skip_because("COURSE_BIN names no folder with a lab in it (make test sets it)");
+    if (testing_instrumented() || !program_in_path("valgrind"))
+        skip_because("valgrind is not here, or cannot run what is built like this");
+    assert_int_equal(process_start(&process, argv, PROCESS_ANY_CPU, -1), 0);
+    while (process_read_line(&process, line, sizeof line, testing_deadline()) == 0) {
+        if (strncmp(line, "  raw-epoll", 11) == 0) /* " " or ">", then five columns */
+            sscanf(line + 16, "%lf %lf %lf %lf %lf", &requests, &microseconds, &user,
+                   &syscalls, &count);
+        sscanf(line, "every run: %599[^\n]", json);
+    }
+    assert_int_equal(process_stop(&process, 0, testing_deadline()).status, 0);
+    assert_true(count > 50 && count < 1000); /* not optimised: more than 130 */
+    remove_folder_of(json);
+}
+
 /* No io_uring, no peers, no wrk, no valgrind: a table all the same, and what is missing. */
 static void a_poor_machine_gets_its_table_and_is_told_what_it_lacks(void **state)
 {
@@ -264,6 +291,7 @@ int main(void)
         cmocka_unit_test(a_ratio_pairs_the_runs_of_one_round),
         cmocka_unit_test(runs_that_do_not_count_leave_nothing_to_judge),
         cmocka_unit_test(the_program_measures_and_leaves_its_runs_on_disk),
+        cmocka_unit_test(instructions_of_a_server_are_counted),
         cmocka_unit_test(a_poor_machine_gets_its_table_and_is_told_what_it_lacks),
         cmocka_unit_test(a_version_is_found_in_what_a_tool_says),
         cmocka_unit_test(an_interrupted_lab_ends_by_itself_with_status_1),
