@@ -110,22 +110,30 @@ static const char *behind_bracket(const char *at, size_t size)
     return bracket + 1;
 }
 
-bool http_authority_valid(struct http_slice authority)
+/* Where the authority that starts at `at` stops, at `end` at the latest; NULL: it is
+ * none. */
+static inline const char *skip_authority(const char *at, const char *end)
 {
-    const char *at = authority.at, *end = at + authority.size;
-    if (authority.size > 0 && *at == '[') {
-        at = behind_bracket(at, authority.size);
+    if (at < end && *at == '[') {
+        at = behind_bracket(at, (size_t)(end - at));
         if (at == NULL)
-            return false;
+            return NULL;
     } else {
         while (at < end && http_in(*at, HTTP_HOST))
             at++;
     }
-    if (at < end && *at++ != ':')
-        return false;
-    while (at < end && *at >= '0' && *at <= '9')
-        at++;
-    return at == end;
+    if (at < end && *at == ':') {
+        do {
+            at++;
+        } while (at < end && *at >= '0' && *at <= '9');
+    }
+    return at;
+}
+
+bool http_authority_valid(struct http_slice authority)
+{
+    const char *end = authority.at + authority.size;
+    return skip_authority(authority.at, end) == end;
 }
 
 static const char control[] = "a header field holds a control character";
@@ -135,15 +143,22 @@ static const char control[] = "a header field holds a control character";
 static struct http_error take_host(struct http_fields *fields, const char *head,
                                    struct http_slice value)
 {
-    value = http_trim(value);
-    if (!http_authority_valid(value))
-        return bad(http_all_value(value.at, value.size) ? "Host is not a host"
-                                                        : control);
+    const char *end = value.at + value.size;
+    while (http_blank(*value.at))
+        value.at++;
+    const char *stop = skip_authority(value.at, end);
+    const char *rest = stop;
+    while (rest != NULL && http_blank(*rest))
+        rest++;
+    if (rest != end)
+        return bad(http_all_value(value.at, (size_t)(end - value.at))
+                       ? "Host is not a host"
+                       : control);
     if (fields->has_host)
         return bad("more than one Host");
     fields->has_host = true;
     fields->host =
-        (struct http_span){ (uint32_t)(value.at - head), (uint32_t)value.size };
+        (struct http_span){ (uint32_t)(value.at - head), (uint32_t)(stop - value.at) };
     return fine;
 }
 
