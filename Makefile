@@ -78,7 +78,7 @@ ZEROING := $(call probe,-mmemset-strategy=vector_loop:512:noalign$(COMMA)libcall
 # Across files only with gcc's own archiver; clang would need another linker.
 ACROSS := $(if $(findstring gcc,$(notdir $(CC))),$(if $(shell command -v gcc-ar),-flto=auto))
 CFLAGS_plain := -O2
-CFLAGS_fast := -O2 -DNVALGRIND $(ACROSS)
+CFLAGS_fast := -O2 -DMEMCHECK_NO_HINTS $(ACROSS)
 CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 CFLAGS_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread
