@@ -157,7 +157,9 @@ static void the_program_measures_and_leaves_its_runs_on_disk(void **state)
     text[n] = '\0';
     char *runs = strstr(text, "\"runs\":[");
     assert_non_null(runs);
-    assert_true(json_get(runs, "per_second", &value));
+    /* In 50 ms of a loaded machine one run may have answered nothing; not all of them. */
+    for (char *run = runs; run && value <= 0; run = strchr(run + 1, '{'))
+        json_get(run, "per_second", &value);
     assert_true(value > 0);
     remove_folder_of(path);
 }
