@@ -1,0 +1,339 @@
+/* claims_measured: verdicts by runs.
+ *
+ * One rule for all: a spread that lies within the bounds confirms, one that lies outside
+ * refutes, one that crosses a bound resolves nothing, nor do fewer than three rounds. A
+ * claim that names several rows is confirmed or refuted when those rows that can tell
+ * agree; rows that contradict each other resolve nothing, and the sentence says so. */
+#include <float.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lesson08_compare/claims.h"
+#include "lesson08_compare/report.h"
+
+#define ROUNDS_LEAST 3
+
+/* ---- values */
+
+static double extra(const struct lab_run *run, const char *name)
+{
+    for (int i = 0; i < run->extra_count; i++)
+        if (strcmp(run->extra[i].name, name) == 0)
+            return run->extra[i].value;
+    return -1;
+}
+
+static double value_idle(const struct lab_run *run)
+{
+    return extra(run, "idle_bytes");
+}
+
+static double value_build(const struct lab_run *run)
+{
+    return extra(run, "build_cpu_s");
+}
+
+static double value_binary(const struct lab_run *run)
+{
+    return extra(run, "binary_bytes");
+}
+
+static double value_lines(const struct lab_run *run)
+{
+    return extra(run, "all_lines");
+}
+
+/* What it costs to be stolen, in us. A runtime that steals late may be faster where it
+ * steals; below zero a value is not known, so that counts as nothing added. */
+static double value_moved(const struct lab_run *run)
+{
+    double stayed = extra(run, "where_woken_p50_ns"),
+           moved = extra(run, "stolen_p50_ns");
+    if (extra(run, "where_woken_count") < 1 || extra(run, "stolen_count") < 1)
+        return -1;
+    return moved > stayed ? (moved - stayed) / 1000 : 0;
+}
+
+const struct claim_value claim_cpu = { "CPU", "us", lab_value_cpu, 1, ROUNDS_LEAST };
+const struct claim_value claim_wall = { "wall", "us", lab_value_wall, 1, ROUNDS_LEAST };
+const struct claim_value claim_p50 = { "p50", "us", lab_value_p50, 1, ROUNDS_LEAST };
+const struct claim_value claim_p99 = { "p99", "us", lab_value_p99, 1, ROUNDS_LEAST };
+const struct claim_value claim_bytes = { "bytes", "B", lab_value_bytes, 1,
+                                         ROUNDS_LEAST };
+const struct claim_value claim_idle = { "memory", "KiB", value_idle, 1.0 / 1024,
+                                        ROUNDS_LEAST };
+const struct claim_value claim_moved = { "added", "us", value_moved, 1, ROUNDS_LEAST };
+/* Once is enough for what does not vary, and has to be for a build of minutes. */
+const struct claim_value claim_build = { "build", "CPU s", value_build, 1, 1 };
+const struct claim_value claim_binary = { "binary", "KiB", value_binary, 1.0 / 1024,
+                                          1 };
+const struct claim_value claim_lines = { "lines", "lines", value_lines, 1, 1 };
+
+/* ---- words */
+
+struct words {
+    char *text;
+    size_t room;
+};
+
+static void say(struct words *words, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void say(struct words *words, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    int n = vsnprintf(words->text, words->room, format, list);
+    va_end(list);
+    size_t used = n < 0 ? 0 : (size_t)n < words->room ? (size_t)n : words->room - 1;
+    words->text += used;
+    words->room -= used;
+}
+
+/* In three digits that count. */
+static void say_number(struct words *words, double value)
+{
+    say(words, "%.*f", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value);
+}
+
+static void say_spread(struct words *words, struct spread spread)
+{
+    say_number(words, spread.median);
+    say(words, " [");
+    say_number(words, spread.low);
+    say(words, "..");
+    say_number(words, spread.high);
+    say(words, "]");
+}
+
+/* The next of names with a space between; NULL after the last. */
+static const char *next_name(const char *at, char name[40])
+{
+    at += strspn(at, " ");
+    int length = (int)strcspn(at, " ");
+    if (length == 0)
+        return NULL;
+    snprintf(name, 40, "%.*s", length, at);
+    return at + length;
+}
+
+/* ---- one row, one spread, two bounds */
+
+static enum claim_verdict judge(const struct claim *claim, struct spread spread)
+{
+    double high = claim->high > 0 ? claim->high : DBL_MAX;
+    if (spread.count < claim->value->least)
+        return CLAIM_OPEN;
+    if (spread.low >= claim->low && spread.high <= high)
+        return CLAIM_CONFIRMED;
+    if (spread.high < claim->low || spread.low > high)
+        return CLAIM_REFUTED;
+    return CLAIM_OPEN;
+}
+
+struct tally {
+    struct words words;
+    int confirmed, refuted, crossed, rows;
+};
+
+static struct tally begin(struct claim_result *result)
+{
+    return (struct tally){ .words = { result->why, sizeof result->why } };
+}
+
+static void add(struct tally *tally, const struct claim *claim, const char *row,
+                struct spread spread)
+{
+    if (spread.count == 0)
+        return;
+    enum claim_verdict verdict = judge(claim, spread);
+    tally->confirmed += verdict == CLAIM_CONFIRMED;
+    tally->refuted += verdict == CLAIM_REFUTED;
+    tally->crossed += verdict == CLAIM_OPEN && spread.count >= claim->value->least;
+    say(&tally->words, "%s%s ", tally->rows++ ? ", " : "", row);
+    say_spread(&tally->words, spread);
+    if (spread.count < claim->value->least)
+        say(&tally->words, " (%d rounds are too few)", spread.count);
+}
+
+static void end(struct tally *tally, const struct claim *claim,
+                struct claim_result *result)
+{
+    if (tally->rows == 0)
+        say(&tally->words, "no runs that count: %s in %s", claim->who, claim->rows);
+    else if (tally->confirmed && tally->refuted)
+        say(&tally->words, ": the rows contradict each other");
+    else if (tally->confirmed + tally->refuted == 0 && tally->crossed > 0)
+        say(&tally->words, ": the spread crosses the bound");
+    else if (tally->confirmed)
+        result->verdict = CLAIM_CONFIRMED;
+    else if (tally->refuted)
+        result->verdict = CLAIM_REFUTED;
+}
+
+void claim_ratio(const struct lab *lab, const struct claim *claim,
+                 struct claim_result *result)
+{
+    struct tally tally = begin(result);
+    char row[40];
+    int who = lab_contestant_named(claim->who),
+        than = lab_contestant_named(claim->than);
+    for (const char *at = claim->rows; (at = next_name(at, row));)
+        add(&tally, claim, row,
+            report_ratio(lab, lab_row_named(row), who, than, claim->value->value));
+    end(&tally, claim, result);
+}
+
+static struct spread scaled(struct spread spread, double factor)
+{
+    spread.low *= factor;
+    spread.median *= factor;
+    spread.high *= factor;
+    return spread;
+}
+
+static struct spread value_in(const struct lab *lab, const struct claim *claim,
+                              const char *row, const char *who)
+{
+    return scaled(lab_spread(lab, lab_row_named(row), lab_contestant_named(who),
+                             claim->value->value),
+                  claim->value->factor);
+}
+
+void claim_within(const struct lab *lab, const struct claim *claim,
+                  struct claim_result *result)
+{
+    struct tally tally = begin(result);
+    char row[40];
+    for (const char *at = claim->rows; (at = next_name(at, row));)
+        add(&tally, claim, row, value_in(lab, claim, row, claim->who));
+    if (tally.rows > 0)
+        say(&tally.words, " %s", claim->value->unit);
+    end(&tally, claim, result);
+}
+
+/* The least ratio that the two spreads allow, and the greatest. */
+void claim_across(const struct lab *lab, const struct claim *claim,
+                  struct claim_result *result)
+{
+    char first[40], second[40];
+    struct tally tally = begin(result);
+    next_name(next_name(claim->rows, first), second);
+    struct spread a = value_in(lab, claim, first, claim->who);
+    struct spread b = value_in(lab, claim, second, claim->who);
+    struct spread ratio = { .count = 0 };
+    if (a.count > 0 && b.count > 0 && b.low > 0)
+        ratio = (struct spread){ .count = a.count < b.count ? a.count : b.count,
+                                 .low = a.low / b.high,
+                                 .median = a.median / b.median,
+                                 .high = a.high / b.low };
+    add(&tally, claim, first, ratio);
+    if (tally.rows > 0)
+        say(&tally.words, " of %s", second);
+    end(&tally, claim, result);
+}
+
+/* ---- first and last of several */
+
+/* One name and its number. */
+static void say_place(struct words *words, const char *name, struct spread spread)
+{
+    say(words, "%s ", name);
+    say_number(words, spread.median);
+}
+
+/* Against each of the others: 1 beats it, -1 is beaten, 0 not told apart. */
+static int beats(struct spread who, struct spread other, bool lowest)
+{
+    if (stats_overlap(who, other))
+        return 0;
+    return (who.median < other.median) == lowest ? 1 : -1;
+}
+
+/* False if the row has too little to say. */
+static bool rank_in(const struct lab *lab, const struct claim *claim, const char *row,
+                    bool lowest, struct claim_result *result)
+{
+    struct words words = { result->why, sizeof result->why };
+    struct spread who = value_in(lab, claim, row, claim->who);
+    char name[40];
+    int beaten = 0, unclear = 0, others = 0, least = who.count;
+    say(&words, "%s, %s: ", row, claim->value->unit);
+    say_place(&words, claim->who, who);
+    for (const char *at = claim->than; (at = next_name(at, name));) {
+        struct spread other = value_in(lab, claim, row, name);
+        if (strcmp(name, claim->who) == 0 || other.count == 0)
+            continue;
+        int place = beats(who, other, lowest);
+        beaten += place < 0;
+        unclear += place == 0;
+        others++;
+        least = other.count < least ? other.count : least;
+        say(&words, ", ");
+        say_place(&words, name, other);
+    }
+    if (who.count == 0 || others == 0)
+        return false;
+    if (least < claim->value->least)
+        say(&words, ": %d rounds are too few", least);
+    else if (beaten > 0)
+        result->verdict = CLAIM_REFUTED;
+    else if (unclear > 0)
+        say(&words, ": spreads overlap");
+    else
+        result->verdict = CLAIM_CONFIRMED;
+    return true;
+}
+
+static void rank(const struct lab *lab, const struct claim *claim, bool lowest,
+                 struct claim_result *result)
+{
+    char row[40];
+    for (const char *at = claim->rows; (at = next_name(at, row));)
+        if (rank_in(lab, claim, row, lowest, result))
+            return;
+    snprintf(result->why, sizeof result->why,
+             "no runs that count: %s and another one in %s", claim->who, claim->rows);
+}
+
+void claim_lowest(const struct lab *lab, const struct claim *claim,
+                  struct claim_result *result)
+{
+    rank(lab, claim, true, result);
+}
+
+void claim_highest(const struct lab *lab, const struct claim *claim,
+                   struct claim_result *result)
+{
+    rank(lab, claim, false, result);
+}
+
+void claim_between(const struct lab *lab, const struct claim *claim,
+                   struct claim_result *result)
+{
+    char low[40], high[40];
+    struct words words = { result->why, sizeof result->why };
+    next_name(next_name(claim->than, low), high);
+    struct spread a = value_in(lab, claim, claim->rows, low);
+    struct spread who = value_in(lab, claim, claim->rows, claim->who);
+    struct spread b = value_in(lab, claim, claim->rows, high);
+    if (a.count < claim->value->least || b.count < claim->value->least ||
+        who.count < claim->value->least) {
+        say(&words, "no runs that count: %s, %s and %s in %s", low, claim->who, high,
+            claim->rows);
+        return;
+    }
+    say(&words, "%s, %s: ", claim->rows, claim->value->unit);
+    say_place(&words, low, a);
+    say(&words, ", ");
+    say_place(&words, claim->who, who);
+    say(&words, ", ");
+    say_place(&words, high, b);
+    if (stats_overlap(a, who) || stats_overlap(who, b))
+        say(&words, ": spreads overlap");
+    else
+        result->verdict = a.median < who.median && who.median < b.median
+                              ? CLAIM_CONFIRMED
+                              : CLAIM_REFUTED;
+}
