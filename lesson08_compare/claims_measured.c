@@ -16,41 +16,34 @@
 
 /* ---- values */
 
-static double extra(const struct lab_run *run, const char *name)
-{
-    for (int i = 0; i < run->extra_count; i++)
-        if (strcmp(run->extra[i].name, name) == 0)
-            return run->extra[i].value;
-    return -1;
-}
-
 static double value_idle(const struct lab_run *run)
 {
-    return extra(run, "idle_bytes");
+    return report_extra(run, "idle_bytes");
 }
 
 static double value_build(const struct lab_run *run)
 {
-    return extra(run, "build_cpu_s");
+    return report_extra(run, "build_cpu_s");
 }
 
 static double value_binary(const struct lab_run *run)
 {
-    return extra(run, "binary_bytes");
+    return report_extra(run, "binary_bytes");
 }
 
 static double value_lines(const struct lab_run *run)
 {
-    return extra(run, "all_lines");
+    return report_extra(run, "all_lines");
 }
 
 /* What it costs to be stolen, in us. A runtime that steals late may be faster where it
  * steals; below zero a value is not known, so that counts as nothing added. */
 static double value_moved(const struct lab_run *run)
 {
-    double stayed = extra(run, "where_woken_p50_ns"),
-           moved = extra(run, "stolen_p50_ns");
-    if (extra(run, "where_woken_count") < 1 || extra(run, "stolen_count") < 1)
+    double stayed = report_extra(run, "where_woken_p50_ns"),
+           moved = report_extra(run, "stolen_p50_ns");
+    if (report_extra(run, "where_woken_count") < 1 ||
+        report_extra(run, "stolen_count") < 1)
         return -1;
     return moved > stayed ? (moved - stayed) / 1000 : 0;
 }

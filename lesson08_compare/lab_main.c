@@ -16,6 +16,7 @@
 #include "common/container.h"
 #include "common/errname.h"
 #include "lesson08_compare/claims.h"
+#include "lesson08_compare/html.h"
 #include "lesson08_compare/process.h"
 #include "lesson08_compare/progress.h"
 #include "lesson08_compare/report.h"
@@ -165,8 +166,8 @@ static int finish(struct lab *lab, bool complete)
     int err = complete ? runlog_end(lab) : 0;
     lab_report(lab);
     claims_print_short(lab);
-    int saved = lab_record(lab);
-    err = err < 0 ? err : saved;
+    int saved = lab_record(lab), page = html_save(lab);
+    err = err < 0 ? err : saved < 0 ? saved : page;
     if (err < 0)
         fail(lab, "cannot save the runs in", err);
     if (!complete)

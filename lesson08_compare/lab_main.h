@@ -17,6 +17,7 @@ int lab_main_run(struct lab *lab, bool resume);
 /* The same for a recorded lab. */
 int lab_main_report(struct lab *lab, const char *path);
 int lab_main_claims(struct lab *lab, const char *path);
+int lab_main_html(struct lab *lab, const char *path); /* on stdout */
 
 void lab_main_list(struct lab *lab);
 void lab_main_print_machine(const struct lab *lab);

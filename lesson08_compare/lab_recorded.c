@@ -7,6 +7,7 @@
 
 #include "common/errname.h"
 #include "lesson08_compare/claims.h"
+#include "lesson08_compare/html.h"
 #include "lesson08_compare/lab_main.h"
 #include "lesson08_compare/report.h"
 #include "lesson08_compare/runlog.h"
@@ -73,4 +74,16 @@ int lab_main_claims(struct lab *lab, const char *path)
     claims_print(lab);
     print_gaps(&recorded);
     return EXIT_SUCCESS;
+}
+
+/* stdout is the page and nothing else. */
+int lab_main_html(struct lab *lab, const char *path)
+{
+    struct recorded recorded;
+    if (!read_lab(lab, path, &recorded))
+        return EXIT_FAILURE;
+    if (html_page(lab, stdout) && fflush(stdout) == 0)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "lab: cannot write the page\n");
+    return EXIT_FAILURE;
 }

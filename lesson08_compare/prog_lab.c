@@ -35,6 +35,7 @@ static const char help[] =
     "(tools/weigh)\n"
     "  --report FILE   prints the tables of a recorded lab (its runs.jsonl)\n"
     "  --claims FILE   what the course's article says, against a recorded lab\n"
+    "  --html FILE     a recorded lab as one page for a browser, on stdout\n"
     "  --list          rows and contestants, and which of them are there\n"
     "  --help          this text\n\n"
     "Example: lab --only 'echo-64 steal/*' --rounds 5\n";
@@ -64,7 +65,7 @@ static bool number(const char *name, uint64_t low, uint64_t high, uint64_t *valu
     return false;
 }
 
-enum action { ACTION_RUN, ACTION_LIST, ACTION_REPORT, ACTION_CLAIMS, ACTION_HELP };
+enum action { ACTION_RUN, ACTION_LIST, ACTION_REPORT, ACTION_CLAIMS, ACTION_HTML, ACTION_HELP };
 
 struct options {
     enum action action;
@@ -99,8 +100,11 @@ static bool take_option(int option, struct options *options, struct lab *lab)
         return true;
     case 'p':
     case 'k':
+    case 't':
         options->report = optarg;
-        options->action = option == 'p' ? ACTION_REPORT : ACTION_CLAIMS;
+        options->action = option == 'p'   ? ACTION_REPORT
+                          : option == 'k' ? ACTION_CLAIMS
+                                          : ACTION_HTML;
         return true;
     case 'l':
         options->action = ACTION_LIST;
@@ -127,6 +131,7 @@ static bool parse_options(int argc, char **argv, struct options *options,
         { "weigh", required_argument, NULL, 'w' },
         { "report", required_argument, NULL, 'p' },
         { "claims", required_argument, NULL, 'k' },
+        { "html", required_argument, NULL, 't' },
         { "list", no_argument, NULL, 'l' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
@@ -152,6 +157,8 @@ static int act(struct lab *lab, const struct options *options)
         return lab_main_report(lab, options->report);
     case ACTION_CLAIMS:
         return lab_main_claims(lab, options->report);
+    case ACTION_HTML:
+        return lab_main_html(lab, options->report);
     case ACTION_LIST:
         lab_main_list(lab);
         return EXIT_SUCCESS;
