@@ -198,15 +198,18 @@ static void version_facts(const struct lab *lab, FILE *out)
         html_text(out, offer->version);
         snprintf(last, sizeof last, "%s", offer->version);
     }
-    fputs("</dd>\n<dt>Not there</dt><dd>", out);
+    fputs("</dd>\n", out);
+}
+
+static void missing_facts(const struct lab *lab, FILE *out)
+{
+    char text[220];
     for (int c = 0; c < lab_contestant_count; c++)
         if (lab->offers[c].problem[0]) {
-            html_text(out, lab_contestants[c].name);
-            fputs(": ", out);
-            html_text(out, lab->offers[c].problem);
-            fputs("; ", out);
+            snprintf(text, sizeof text, "%s: %s", lab_contestants[c].name,
+                     lab->offers[c].problem);
+            fact(out, "Not there", text);
         }
-    fputs("</dd>\n", out);
 }
 
 static void how(const struct lab *lab, FILE *out)
@@ -214,6 +217,7 @@ static void how(const struct lab *lab, FILE *out)
     fputs("<section id=\"how\"><h2>How we measured</h2>\n<dl>\n", out);
     machine_facts(lab, out);
     version_facts(lab, out);
+    missing_facts(lab, out);
     disturbance_facts(lab, out);
     fact(out, "Plots",
          html_can_plot() ? "by gnuplot"

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/container.h"
 #include "lesson08_compare/html.h"
 #include "lesson08_compare/process.h"
 
@@ -129,17 +130,19 @@ static void script(const struct bar *bars, int n, const struct html_axis *axis,
             "set tics scale 0.5\nset xtics nomirror\n"
             "set style fill solid 0.9 noborder\n"
             "set grid xtics lt 1 lc rgb '#808080' lw 0.3\nset xlabel '%s, %s%s'\n"
-            "set yrange [%d.5:0.5]\nset format x '%%g'\n",
-            WIDTH, height_of(n), axis->name, axis->unit, log ? " (log scale)" : "", n);
+            "set yrange [%d.5:0.5]\nset format x '%s'\n",
+            WIDTH, height_of(n), axis->name, axis->unit, log ? " (log scale)" : "", n,
+            log && bars[0].spread.low >= 1 ? "%.0s%c" : "%g");
     if (log)
         fprintf(to, "set logscale x\nset xrange [%.9g:*]\n", bars[0].spread.low / 2);
     else
         fputs("set xrange [0:*]\n", to);
     if (limit > 0)
-        fprintf(to,
-                "set arrow from %.9g,graph 0 to %.9g,graph 1 nohead dt (4,3) lc rgb "
-                "'black' front\n",
-                limit, limit);
+        fprintf(
+            to,
+            "set arrow from %.9g,graph 0 to %.9g,graph 1 nohead dt (4,3) lw 1.4 lc rgb "
+            "'black' front\n",
+            limit, limit);
     fputs("set ytics nomirror (", to);
     for (int i = 0; i < n; i++)
         fprintf(to, "%s'%s' %d", i ? "," : "", bars[i].name, i + 1);
@@ -181,14 +184,25 @@ static bool run_gnuplot(FILE *in, FILE *out)
 
 /* ---- its SVG */
 
+/* How many bytes of the line say "black", 0 for none. gnuplot has three ways. */
+static size_t black(const char *line)
+{
+    static const char *const ways[] = { "'black'", "\"black\"",
+                                        "'rgb(  0,   0,   0)'" };
+    for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
+        if (strncmp(line, ways[i], strlen(ways[i])) == 0)
+            return strlen(ways[i]);
+    return 0;
+}
+
 /* One line, with black as currentColor, and without names. */
 static void rewrite(const char *line, FILE *out)
 {
-    static const char *const black[] = { "'black'", "\"black\"" };
     while (*line) {
-        if (strncmp(line, black[0], 7) == 0 || strncmp(line, black[1], 7) == 0) {
+        size_t length = black(line);
+        if (length > 0) {
             fputs("\"currentColor\"", out);
-            line += 7;
+            line += length;
         } else if (strncmp(line, " id=\"", 5) == 0) {
             line += 5 + strcspn(line + 5, "\"");
             line += *line == '"';

@@ -186,16 +186,29 @@ static void failures(const struct lab *lab, int row, FILE *out)
     }
 }
 
+/* Somebody without a runtime, for the line. */
+static bool has_limit(const struct lab *lab, int row)
+{
+    for (int c = 0; c < lab_contestant_count; c++)
+        if (lab_has_runs(lab, row, c) && !report_why_nothing(lab, row, c) &&
+            (lab_contestants[c].kind == LAB_LIMIT ||
+             strcmp(lab_contestants[c].name, "raw-epoll") == 0))
+            return true;
+    return false;
+}
+
 static void figure(const struct lab *lab, int row, const struct html_axis *axis,
                    FILE *out)
 {
     fputs("<figure>", out);
     if (html_can_plot() && !html_plot(lab, row, axis, out))
         fputs("<p class=\"soft\">gnuplot gave no picture of this row.</p>", out);
-    fprintf(out, "<figcaption>%s, %s; the line is %s</figcaption></figure>\n",
-            axis->name, axis->unit,
-            lab_rows[row].kind == LAB_SERVER ? "the raw epoll loop"
-                                             : "the best without a runtime, if any");
+    fprintf(out, "<figcaption>%s, %s", axis->name, axis->unit);
+    if (has_limit(lab, row))
+        fprintf(out, "; the dashed line: %s",
+                lab_rows[row].kind == LAB_SERVER ? "the raw epoll loop"
+                                                 : "the best without a runtime");
+    fputs("</figcaption></figure>\n", out);
 }
 
 void html_row(const struct lab *lab, int row, FILE *out)
@@ -278,10 +291,11 @@ void html_groups(const struct lab *lab, FILE *out)
     fputs("<p id=\"rows\" class=\"soft\">In the plots, less is better; a bar is the "
           "median, the thin line its spread.",
           out);
-    fputs("<span class=\"key\" style=\"background:#3b82c4\"></span>ours"
-          "<span class=\"key\" style=\"background:#c97a1b\"></span>peers"
-          "<span class=\"key\" style=\"background:#87909b\"></span>without a runtime"
-          "</p>\n",
+    fputs(" <span class=\"count\"><span class=\"key\" style=\"background:#3b82c4\">"
+          "</span>ours</span><span class=\"count\"><span class=\"key\" "
+          "style=\"background:#c97a1b\"></span>peers</span><span class=\"count\">"
+          "<span class=\"key\" style=\"background:#87909b\"></span>without a "
+          "runtime</span></p>\n",
           out);
     for (int g = 0; g < GROUPS; g++)
         group(lab, (enum group)g, titles[g], out);

@@ -65,7 +65,14 @@ static bool number(const char *name, uint64_t low, uint64_t high, uint64_t *valu
     return false;
 }
 
-enum action { ACTION_RUN, ACTION_LIST, ACTION_REPORT, ACTION_CLAIMS, ACTION_HTML, ACTION_HELP };
+enum action {
+    ACTION_RUN,
+    ACTION_LIST,
+    ACTION_REPORT,
+    ACTION_CLAIMS,
+    ACTION_HTML,
+    ACTION_HELP
+};
 
 struct options {
     enum action action;
