@@ -23,6 +23,7 @@ make lesson1 .. 7  build a lesson, run its demo, then its tests; say what comes 
 make peers         build the runtimes that lesson 8 compares ours with, those that can be
 make lesson8       the lab: every mode, every baseline, every peer that is built; minutes
 make lab           the lab in full: hours; goes on where it was interrupted
+make which         five questions, one runtime, and what your own lab says about it
 make test          every test; the last line is "N passed, N failed"
 make check         `test` again under valgrind, ASan+UBSan, TSan and clang, and all below
 
@@ -197,7 +198,7 @@ PARALLEL = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)
 # Where tests find the programs that they run: $COURSE_BIN/httpd.
 export COURSE_BIN := $(B)/bin
 
-.PHONY: help doctor all peers test check arrows rules lint snippets format soak clean lab
+.PHONY: help doctor all peers test check arrows rules lint snippets format soak clean lab which
 help:
 	$(info $(HELP))
 	@:
@@ -246,6 +247,12 @@ LAB ?=
 lab:
 	+@$(PARALLEL) all
 	@BUILD="$(B)" $(B)/bin/lab --full --resume --weigh tools/weigh $(LAB)
+
+# ANSWERS=any,small,network,average,linux asks nothing.
+ANSWERS ?=
+which:
+	+@$(PARALLEL) $(B)/bin/lab
+	@$(B)/bin/lab --which $(if $(ANSWERS),--answers '$(ANSWERS)')
 
 FOR ?= 60
 soak:

@@ -19,27 +19,25 @@ void claim_judge(const struct lab *lab, const struct claim *claim,
     claim->test(lab, claim, result);
 }
 
-/* The text with lines broken at spaces, each after `indent` spaces; the first line goes
- * on where the cursor is. */
-static void wrapped(const char *text, int indent)
+void claim_wrapped(FILE *out, const char *text, int indent)
 {
     int at = indent;
     for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
         int length = (int)strcspn(text, " ");
         if (at > indent && at + 1 + length > WIDTH) {
-            printf("\n%*s", indent, "");
+            fprintf(out, "\n%*s", indent, "");
             at = indent;
         }
-        at += printf("%s%.*s", at > indent ? " " : "", length, text);
+        at += fprintf(out, "%s%.*s", at > indent ? " " : "", length, text);
         text += length;
     }
-    putchar('\n');
+    fputc('\n', out);
 }
 
 static void line(const char *name, const char *text)
 {
     printf("    %-8s", name);
-    wrapped(text, 12);
+    claim_wrapped(stdout, text, 12);
 }
 
 static void print_counts(const int counts[CLAIM_VERDICTS])

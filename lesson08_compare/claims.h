@@ -13,6 +13,8 @@
 #ifndef LESSON08_CLAIMS_H
 #define LESSON08_CLAIMS_H
 
+#include <stdio.h>
+
 #include "lesson08_compare/lab.h"
 
 enum claim_verdict { CLAIM_CONFIRMED, CLAIM_REFUTED, CLAIM_OPEN, CLAIM_VERDICTS };
@@ -102,5 +104,8 @@ const char *claim_crate_version(const struct lab *lab, const char *crate);
 
 void claims_print(const struct lab *lab);       /* all there is to say */
 void claims_print_short(const struct lab *lab); /* a line each */
+
+/* The text with its lines broken at spaces, all but the first after `indent` spaces. */
+void claim_wrapped(FILE *out, const char *text, int indent);
 
 #endif

@@ -127,7 +127,7 @@ static enum claim_verdict judge(const struct claim *claim, struct spread spread)
 
 struct tally {
     struct words words;
-    int confirmed, refuted, crossed, rows;
+    int confirmed, refuted, crossed, overlapping, rows;
 };
 
 static struct tally begin(struct claim_result *result)
@@ -135,12 +135,23 @@ static struct tally begin(struct claim_result *result)
     return (struct tally){ .words = { result->why, sizeof result->why } };
 }
 
+/* Does the claim say that two differ? */
+static bool asserts_difference(const struct claim *claim)
+{
+    return claim->low >= 1 || (claim->high > 0 && claim->high <= 1);
+}
+
+/* `overlap`: the spread is a ratio, and those of its two sides overlap. */
 static void add(struct tally *tally, const struct claim *claim, const char *row,
-                struct spread spread)
+                struct spread spread, bool overlap)
 {
     if (spread.count == 0)
         return;
     enum claim_verdict verdict = judge(claim, spread);
+    if (verdict == CLAIM_CONFIRMED && overlap && asserts_difference(claim)) {
+        verdict = CLAIM_OPEN;
+        tally->overlapping++;
+    }
     tally->confirmed += verdict == CLAIM_CONFIRMED;
     tally->refuted += verdict == CLAIM_REFUTED;
     tally->crossed += verdict == CLAIM_OPEN && spread.count >= claim->value->least;
@@ -158,7 +169,8 @@ static void end(struct tally *tally, const struct claim *claim,
     else if (tally->confirmed && tally->refuted)
         say(&tally->words, ": the rows contradict each other");
     else if (tally->confirmed + tally->refuted == 0 && tally->crossed > 0)
-        say(&tally->words, ": the spread crosses the bound");
+        say(&tally->words, tally->overlapping ? ": the spreads of the two overlap"
+                                              : ": the spread crosses the bound");
     else if (tally->confirmed)
         result->verdict = CLAIM_CONFIRMED;
     else if (tally->refuted)
@@ -172,9 +184,13 @@ void claim_ratio(const struct lab *lab, const struct claim *claim,
     char row[40];
     int who = lab_contestant_named(claim->who),
         than = lab_contestant_named(claim->than);
-    for (const char *at = claim->rows; (at = next_name(at, row));)
-        add(&tally, claim, row,
-            report_ratio(lab, lab_row_named(row), who, than, claim->value->value));
+    for (const char *at = claim->rows; (at = next_name(at, row));) {
+        int its = lab_row_named(row);
+        lab_value *value = claim->value->value;
+        add(&tally, claim, row, report_ratio(lab, its, who, than, value),
+            stats_overlap(lab_spread(lab, its, who, value),
+                          lab_spread(lab, its, than, value)));
+    }
     end(&tally, claim, result);
 }
 
@@ -200,7 +216,7 @@ void claim_within(const struct lab *lab, const struct claim *claim,
     struct tally tally = begin(result);
     char row[40];
     for (const char *at = claim->rows; (at = next_name(at, row));)
-        add(&tally, claim, row, value_in(lab, claim, row, claim->who));
+        add(&tally, claim, row, value_in(lab, claim, row, claim->who), false);
     if (tally.rows > 0)
         say(&tally.words, " %s", claim->value->unit);
     end(&tally, claim, result);
@@ -221,7 +237,7 @@ void claim_across(const struct lab *lab, const struct claim *claim,
                                  .low = a.low / b.high,
                                  .median = a.median / b.median,
                                  .high = a.high / b.low };
-    add(&tally, claim, first, ratio);
+    add(&tally, claim, first, ratio, false);
     if (tally.rows > 0)
         say(&tally.words, " of %s", second);
     end(&tally, claim, result);

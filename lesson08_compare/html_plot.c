@@ -115,6 +115,20 @@ static bool wants_log(const struct bar *bars, int n)
            bars[n - 1].spread.median > LOG_FROM * bars[0].spread.median;
 }
 
+/* So that five labels fit: 1, 2 or 5 times a power of ten. */
+static double step_of(const struct bar *bars, int n)
+{
+    double largest = 0, step = 1e-6;
+    for (int i = 0; i < n; i++)
+        largest = bars[i].spread.high > largest ? bars[i].spread.high : largest;
+    while (step * 50 < largest)
+        step *= 10;
+    return step * 5 >= largest    ? step
+           : step * 10 >= largest ? step * 2
+           : step * 25 >= largest ? step * 5
+                                  : step * 10;
+}
+
 static void script(const struct bar *bars, int n, const struct html_axis *axis,
                    FILE *to)
 {
@@ -136,7 +150,7 @@ static void script(const struct bar *bars, int n, const struct html_axis *axis,
     if (log)
         fprintf(to, "set logscale x\nset xrange [%.9g:*]\n", bars[0].spread.low / 2);
     else
-        fputs("set xrange [0:*]\n", to);
+        fprintf(to, "set xrange [0:*]\nset xtics %.9g\n", step_of(bars, n));
     if (limit > 0)
         fprintf(
             to,
@@ -184,11 +198,11 @@ static bool run_gnuplot(FILE *in, FILE *out)
 
 /* ---- its SVG */
 
-/* How many bytes of the line say "black", 0 for none. gnuplot has three ways. */
+/* How many bytes of the line say "black", 0 for none. gnuplot has several ways. */
 static size_t black(const char *line)
 {
-    static const char *const ways[] = { "'black'", "\"black\"",
-                                        "'rgb(  0,   0,   0)'" };
+    static const char *const ways[] = { "'black'", "\"black\"", "'rgb(  0,   0,   0)'",
+                                        "\"rgb(  0,   0,   0)\"" };
     for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
         if (strncmp(line, ways[i], strlen(ways[i])) == 0)
             return strlen(ways[i]);

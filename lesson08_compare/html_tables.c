@@ -79,6 +79,16 @@ static double median(struct spread spread)
     return spread.count ? spread.median : -1;
 }
 
+static double memory_idle(const struct lab_run *run)
+{
+    return report_extra(run, "idle_bytes");
+}
+
+static double memory_loaded(const struct lab_run *run)
+{
+    return report_extra(run, "loaded_bytes");
+}
+
 /* ---- server rows */
 
 static void server_line(const struct lab *lab, int row, int c, FILE *out)
@@ -104,6 +114,8 @@ static void server_line(const struct lab *lab, int row, int c, FILE *out)
     html_cell(out, median(lab_spread(lab, row, c, lab_value_p999)));
     html_cell(out, median(lab_spread(lab, row, c, lab_value_fairness)));
     html_cell(out, median(lab_spread(lab, row, c, lab_value_busy)));
+    html_cell(out, median(scaled(lab_spread(lab, row, c, memory_idle), 1.0 / 1024)));
+    html_cell(out, median(scaled(lab_spread(lab, row, c, memory_loaded), 1.0 / 1024)));
     fputs("</tr>\n", out);
 }
 
@@ -111,7 +123,7 @@ static void server_table(const struct lab *lab, int row, FILE *out)
 {
     html_table_begin(out, lab_rows[row].title,
                      "|CPU us|/ raw loop's|req/s|syscalls|p50 us|p99 us|p99.9 us|fair|"
-                     "load");
+                     "load|idle KiB|loaded KiB");
     for (int c = 0; c < lab_contestant_count; c++)
         if (lab_has_runs(lab, row, c) && !report_why_nothing(lab, row, c))
             server_line(lab, row, c, out);
@@ -130,8 +142,11 @@ static void program_table(const struct lab *lab, int row, FILE *out)
     for (int i = n - 1; i >= 0; i--)
         if (lab_contestants[places[i].contestant].kind == LAB_PEER)
             peer = &places[i];
-    snprintf(heads, sizeof heads, "|%s|/ best peer's|%s|%s|instructions",
-             columns[0].name, columns[1].name, columns[2].name);
+    bool counted = false;
+    for (int i = 0; i < n; i++)
+        counted = counted || report_instructions(lab, row, places[i].contestant).count;
+    snprintf(heads, sizeof heads, "|%s|/ best peer's|%s|%s%s", columns[0].name,
+             columns[1].name, columns[2].name, counted ? "|instructions" : "");
     html_table_begin(out, lab_rows[row].title, heads);
     for (int i = 0; i < n; i++) {
         int c = places[i].contestant;
@@ -145,7 +160,8 @@ static void program_table(const struct lab *lab, int row, FILE *out)
                        places[i].spread, peer->spread);
         html_cell(out, report_column_of(lab, row, c, &columns[1]));
         html_cell(out, report_column_of(lab, row, c, &columns[2]));
-        html_cell(out, median(report_instructions(lab, row, c)));
+        if (counted)
+            html_cell(out, median(report_instructions(lab, row, c)));
         fputs("</tr>\n", out);
     }
     html_table_end(out);

@@ -19,6 +19,9 @@ int lab_main_report(struct lab *lab, const char *path);
 int lab_main_claims(struct lab *lab, const char *path);
 int lab_main_html(struct lab *lab, const char *path); /* on stdout */
 
+/* Five questions; `answers` are separated by commas, NULL: asks on stdin. */
+int lab_main_which(struct lab *lab, const char *answers);
+
 void lab_main_list(struct lab *lab);
 void lab_main_print_machine(const struct lab *lab);
 

@@ -11,6 +11,7 @@
 #include "lesson08_compare/lab_main.h"
 #include "lesson08_compare/report.h"
 #include "lesson08_compare/runlog.h"
+#include "lesson08_compare/which.h"
 
 void lab_main_print_machine(const struct lab *lab)
 {
@@ -86,4 +87,19 @@ int lab_main_html(struct lab *lab, const char *path)
         return EXIT_SUCCESS;
     fprintf(stderr, "lab: cannot write the page\n");
     return EXIT_FAILURE;
+}
+
+int lab_main_which(struct lab *lab, const char *text)
+{
+    int answers[WHICH_QUESTIONS];
+    char problem[200];
+    bool understood = text ? which_take(text, answers, problem)
+                           : which_ask(stdin, stdout, answers, problem);
+    if (!understood) {
+        fprintf(stderr, "lab: %s\n", problem);
+        return EXIT_FAILURE;
+    }
+    which_load(lab);
+    which_print(lab, which_decide(answers), stdout);
+    return EXIT_SUCCESS;
 }

@@ -36,6 +36,8 @@ static const char help[] =
     "  --report FILE   prints the tables of a recorded lab (its runs.jsonl)\n"
     "  --claims FILE   what the course's article says, against a recorded lab\n"
     "  --html FILE     a recorded lab as one page for a browser, on stdout\n"
+    "  --which         asks five questions and names a runtime\n"
+    "  --answers A,B,C,D,E  the same, answered in advance\n"
     "  --list          rows and contestants, and which of them are there\n"
     "  --help          this text\n\n"
     "Example: lab --only 'echo-64 steal/*' --rounds 5\n";
@@ -71,13 +73,15 @@ enum action {
     ACTION_REPORT,
     ACTION_CLAIMS,
     ACTION_HTML,
+    ACTION_WHICH,
     ACTION_HELP
 };
 
 struct options {
     enum action action;
     bool resume;
-    const char *report; /* the recorded lab */
+    const char *report;  /* the recorded lab */
+    const char *answers; /* to --which; NULL: it asks */
     uint64_t rounds, measure;
 };
 
@@ -113,6 +117,13 @@ static bool take_option(int option, struct options *options, struct lab *lab)
                           : option == 'k' ? ACTION_CLAIMS
                                           : ACTION_HTML;
         return true;
+    case 'a':
+        options->answers = optarg;
+        options->action = ACTION_WHICH;
+        return true;
+    case 'q':
+        options->action = ACTION_WHICH;
+        return true;
     case 'l':
         options->action = ACTION_LIST;
         return true;
@@ -139,6 +150,8 @@ static bool parse_options(int argc, char **argv, struct options *options,
         { "report", required_argument, NULL, 'p' },
         { "claims", required_argument, NULL, 'k' },
         { "html", required_argument, NULL, 't' },
+        { "which", no_argument, NULL, 'q' },
+        { "answers", required_argument, NULL, 'a' },
         { "list", no_argument, NULL, 'l' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
@@ -166,6 +179,8 @@ static int act(struct lab *lab, const struct options *options)
         return lab_main_claims(lab, options->report);
     case ACTION_HTML:
         return lab_main_html(lab, options->report);
+    case ACTION_WHICH:
+        return lab_main_which(lab, options->answers);
     case ACTION_LIST:
         lab_main_list(lab);
         return EXIT_SUCCESS;

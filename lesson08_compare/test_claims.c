@@ -93,6 +93,24 @@ static void a_spread_across_a_bound_resolves_nothing(void **state)
         strstr(result.why, "0.85 [0.80..0.90]: the spread crosses the bound"));
 }
 
+/* Round by round a tenth less, but the rounds differ more than that. */
+static void two_that_overlap_do_not_differ(void **state)
+{
+    (void)state;
+    struct claim less = twenty_percent;
+    less.high = 1;
+    for (int round = 0; round < 3; round++) {
+        cpu("echo-64", "tokio/multi", round, 10 + round);
+        cpu("echo-64", "glommio", round, 9 + 0.9 * round);
+    }
+    assert_int_equal(judged(&less), CLAIM_OPEN);
+    assert_non_null(
+        strstr(result.why, "0.90 [0.90..0.90]: the spreads of the two overlap"));
+    less.low = 0.8;
+    less.high = 1.1; /* that they are much the same is not refuted by it */
+    assert_int_equal(judged(&less), CLAIM_CONFIRMED);
+}
+
 static void rows_that_contradict_each_other_resolve_nothing(void **state)
 {
     (void)state;
@@ -339,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_spread_within_the_bounds_confirms),
         cmocka_unit_test(a_spread_outside_the_bounds_refutes),
         cmocka_unit_test(a_spread_across_a_bound_resolves_nothing),
+        cmocka_unit_test(two_that_overlap_do_not_differ),
         cmocka_unit_test(rows_that_contradict_each_other_resolve_nothing),
         cmocka_unit_test(a_row_that_cannot_tell_leaves_it_to_the_others),
         cmocka_unit_test(without_rows_it_says_which),
