@@ -61,9 +61,10 @@ void claims_print(const struct lab *lab)
             printf("\n---- %s\n", topic = claim->topic);
         printf("\n  %s: %s\n", claim->id, claim_verdict_name(result.verdict));
         line("claim", claim->quote);
-        line("tested", claim->how);
+        if (claim->test != claim_untested)
+            line("tested", claim->how);
         line("found", result.why);
-        if (claim->remark && claim->test != claim_untested)
+        if (claim->test != claim_untested && claim->remark)
             line("note", claim->remark);
     }
     print_counts(counts);

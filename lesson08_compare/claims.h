@@ -57,7 +57,8 @@ extern const struct claim claims[];
 extern const int claim_count;
 
 extern const struct claim_value claim_cpu, claim_wall, claim_p50, claim_p99,
-    claim_bytes, claim_idle, claim_build, claim_binary, claim_lines, claim_moved;
+    claim_bytes, claim_idle, claim_build, claim_binary, claim_lines, claim_crates,
+    claim_moved;
 
 /* ---- tests by runs. A spread that crosses a bound resolves nothing. */
 

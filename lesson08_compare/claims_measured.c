@@ -36,6 +36,11 @@ static double value_lines(const struct lab_run *run)
     return report_extra(run, "all_lines");
 }
 
+static double value_crates(const struct lab_run *run)
+{
+    return report_extra(run, "crates");
+}
+
 /* What it costs to be stolen, in us. A runtime that steals late may be faster where it
  * steals; below zero a value is not known, so that counts as nothing added. */
 static double value_moved(const struct lab_run *run)
@@ -62,6 +67,7 @@ const struct claim_value claim_build = { "build", "CPU s", value_build, 1, 1 };
 const struct claim_value claim_binary = { "binary", "KiB", value_binary, 1.0 / 1024,
                                           1 };
 const struct claim_value claim_lines = { "lines", "lines", value_lines, 1, 1 };
+const struct claim_value claim_crates = { "crates", "crates", value_crates, 1, 1 };
 
 /* ---- words */
 
@@ -158,7 +164,7 @@ static void add(struct tally *tally, const struct claim *claim, const char *row,
     say(&tally->words, "%s%s ", tally->rows++ ? ", " : "", row);
     say_spread(&tally->words, spread);
     if (spread.count < claim->value->least)
-        say(&tally->words, " (%d rounds are too few)", spread.count);
+        say(&tally->words, " (too few rounds: %d)", spread.count);
 }
 
 static void end(struct tally *tally, const struct claim *claim,
@@ -285,7 +291,7 @@ static bool rank_in(const struct lab *lab, const struct claim *claim, const char
     if (who.count == 0 || others == 0)
         return false;
     if (least < claim->value->least)
-        say(&words, ": %d rounds are too few", least);
+        say(&words, ": too few rounds: %d", least);
     else if (beaten > 0)
         result->verdict = CLAIM_REFUTED;
     else if (unclear > 0)

@@ -89,13 +89,15 @@ static void claim_row(const struct claim *claim, const struct claim_result *resu
     badge(out, result->verdict);
     fputs("</td><td><p>", out);
     html_text(out, result->why);
-    fputs("</p><p class=\"soft\">Tested: ", out);
-    html_text(out, claim->how);
-    if (claim->remark && claim->test != claim_untested) {
-        fputs(". Note: ", out);
-        html_text(out, claim->remark);
+    fputs("</p>", out);
+    if (claim->test != claim_untested) {
+        fputs("<p class=\"soft\">Tested: ", out);
+        html_text(out, claim->how);
+        fputs(claim->remark ? ". Note: " : "", out);
+        html_text(out, claim->remark ? claim->remark : "");
+        fputs(".</p>", out);
     }
-    fputs(".</p></td></tr>\n", out);
+    fputs("</td></tr>\n", out);
 }
 
 static void claims_table(const struct lab *lab, FILE *out)

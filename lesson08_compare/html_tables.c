@@ -170,9 +170,10 @@ static void program_table(const struct lab *lab, int row, FILE *out)
 static void static_table(const struct lab *lab, int row, FILE *out)
 {
     static const char *const names[] = { "build_cpu_s", "binary_bytes", "own_lines",
-                                         "all_lines" };
-    html_table_begin(out, lab_rows[row].title,
-                     "|build, CPU s|binary, bytes|its lines|with all it needs");
+                                         "all_lines", "crates" };
+    html_table_begin(
+        out, lab_rows[row].title,
+        "|build, CPU s|binary, bytes|its lines|with all it needs|packages");
     for (int i = 0; i < lab->run_count; i++) {
         const struct lab_run *run = &lab->runs[i];
         if (run->row != row || run->problem[0])

@@ -124,7 +124,8 @@ static bool start_lab(struct process *process, const char *only, const char *mea
 static void remove_folder_of(char *file)
 {
     static const char *const files[] = { "runs.csv",    "runs.json",  "runs.jsonl",
-                                         "servers.log", "report.lua", "pipeline.lua" };
+                                         "servers.log", "report.lua", "pipeline.lua",
+                                         "report.html" };
     char path[700];
     *strrchr(file, '/') = '\0';
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
