@@ -134,6 +134,7 @@ static enum claim_verdict judge(const struct claim *claim, struct spread spread)
 struct tally {
     struct words words;
     int confirmed, refuted, crossed, overlapping, rows;
+    char missing[120]; /* rows without a number */
 };
 
 static struct tally begin(struct claim_result *result)
@@ -151,8 +152,11 @@ static bool asserts_difference(const struct claim *claim)
 static void add(struct tally *tally, const struct claim *claim, const char *row,
                 struct spread spread, bool overlap)
 {
-    if (spread.count == 0)
+    if (spread.count == 0) {
+        size_t used = strlen(tally->missing);
+        snprintf(tally->missing + used, sizeof tally->missing - used, " %s", row);
         return;
+    }
     enum claim_verdict verdict = judge(claim, spread);
     if (verdict == CLAIM_CONFIRMED && overlap && asserts_difference(claim)) {
         verdict = CLAIM_OPEN;
@@ -181,6 +185,8 @@ static void end(struct tally *tally, const struct claim *claim,
         result->verdict = CLAIM_CONFIRMED;
     else if (tally->refuted)
         result->verdict = CLAIM_REFUTED;
+    if (result->verdict == CLAIM_OPEN && tally->rows > 0 && tally->missing[0])
+        say(&tally->words, "; nothing in%s", tally->missing);
 }
 
 void claim_ratio(const struct lab *lab, const struct claim *claim,
