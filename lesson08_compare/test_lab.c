@@ -160,6 +160,8 @@ static void the_program_measures_and_leaves_its_runs_on_disk(void **state)
     assert_non_null(runs);
     assert_true(json_get(runs, "per_second", &value));
     assert_true(value > 0);
+    assert_true(json_get(runs, "x_idle_bytes", &value)); /* what it occupied */
+    assert_true(value > 0);
     remove_folder_of(path);
 }
 
