@@ -36,6 +36,7 @@ struct claim_value {
     lab_value *value;
     double factor; /* from the run's unit to the printed one */
     int least;     /* fewer runs than this resolve nothing */
+    double doubt;  /* of a single value, as a part of it: its spread */
 };
 
 /* Within which bounds the claim holds is for each test to say; 0 for `high`: no bound. */

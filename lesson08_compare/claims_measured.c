@@ -26,9 +26,9 @@ static double value_build(const struct lab_run *run)
     return report_extra(run, "build_cpu_s");
 }
 
-static double value_binary(const struct lab_run *run)
+static double value_lean(const struct lab_run *run)
 {
-    return report_extra(run, "binary_bytes");
+    return report_extra(run, "lean_bytes");
 }
 
 static double value_lines(const struct lab_run *run)
@@ -53,21 +53,27 @@ static double value_moved(const struct lab_run *run)
     return moved > stayed ? (moved - stayed) / 1000 : 0;
 }
 
-const struct claim_value claim_cpu = { "CPU", "us", lab_value_cpu, 1, ROUNDS_LEAST };
-const struct claim_value claim_wall = { "wall", "us", lab_value_wall, 1, ROUNDS_LEAST };
-const struct claim_value claim_p50 = { "p50", "us", lab_value_p50, 1, ROUNDS_LEAST };
-const struct claim_value claim_p99 = { "p99", "us", lab_value_p99, 1, ROUNDS_LEAST };
-const struct claim_value claim_bytes = { "bytes", "B", lab_value_bytes, 1,
-                                         ROUNDS_LEAST };
-const struct claim_value claim_idle = { "memory", "KiB", value_idle, 1.0 / 1024,
-                                        ROUNDS_LEAST };
-const struct claim_value claim_moved = { "added", "us", value_moved, 1, ROUNDS_LEAST };
-/* Once is enough for what does not vary, and has to be for a build of minutes. */
-const struct claim_value claim_build = { "build", "CPU s", value_build, 1, 1 };
-const struct claim_value claim_binary = { "binary", "KiB", value_binary, 1.0 / 1024,
-                                          1 };
-const struct claim_value claim_lines = { "lines", "lines", value_lines, 1, 1 };
-const struct claim_value claim_crates = { "crates", "crates", value_crates, 1, 1 };
+const struct claim_value claim_cpu = { "CPU", "us", lab_value_cpu, 1, ROUNDS_LEAST, 0 };
+const struct claim_value claim_wall = {
+    "wall", "us", lab_value_wall, 1, ROUNDS_LEAST, 0
+};
+const struct claim_value claim_p50 = { "p50", "us", lab_value_p50, 1, ROUNDS_LEAST, 0 };
+const struct claim_value claim_p99 = { "p99", "us", lab_value_p99, 1, ROUNDS_LEAST, 0 };
+const struct claim_value claim_bytes = { "bytes", "B",          lab_value_bytes,
+                                         1,       ROUNDS_LEAST, 0 };
+const struct claim_value claim_idle = { "memory",   "KiB",        value_idle,
+                                        1.0 / 1024, ROUNDS_LEAST, 0 };
+const struct claim_value claim_moved = {
+    "added", "us", value_moved, 1, ROUNDS_LEAST, 0
+};
+/* Once is enough for what does not vary, and has to be for a build of minutes, whose CPU
+ * time then is taken to be right within 10 percent. */
+const struct claim_value claim_build = { "build", "CPU s", value_build, 1, 1, 0.1 };
+const struct claim_value claim_binary = {
+    "binary", "KiB", value_lean, 1.0 / 1024, 1, 0
+};
+const struct claim_value claim_lines = { "lines", "lines", value_lines, 1, 1, 0 };
+const struct claim_value claim_crates = { "crates", "crates", value_crates, 1, 1, 0 };
 
 /* ---- words */
 
@@ -189,6 +195,16 @@ static void end(struct tally *tally, const struct claim *claim,
         say(&tally->words, "; nothing in%s", tally->missing);
 }
 
+/* A single value has the spread that its kind is known to have. */
+static struct spread doubted(const struct claim *claim, struct spread spread)
+{
+    if (spread.count == 1) {
+        spread.low *= 1 - claim->value->doubt;
+        spread.high *= 1 + claim->value->doubt;
+    }
+    return spread;
+}
+
 void claim_ratio(const struct lab *lab, const struct claim *claim,
                  struct claim_result *result)
 {
@@ -199,7 +215,8 @@ void claim_ratio(const struct lab *lab, const struct claim *claim,
     for (const char *at = claim->rows; (at = next_name(at, row));) {
         int its = lab_row_named(row);
         lab_value *value = claim->value->value;
-        add(&tally, claim, row, report_ratio(lab, its, who, than, value),
+        add(&tally, claim, row,
+            doubted(claim, report_ratio(lab, its, who, than, value)),
             stats_overlap(lab_spread(lab, its, who, value),
                           lab_spread(lab, its, than, value)));
     }
@@ -217,9 +234,9 @@ static struct spread scaled(struct spread spread, double factor)
 static struct spread value_in(const struct lab *lab, const struct claim *claim,
                               const char *row, const char *who)
 {
-    return scaled(lab_spread(lab, lab_row_named(row), lab_contestant_named(who),
-                             claim->value->value),
-                  claim->value->factor);
+    struct spread spread = lab_spread(lab, lab_row_named(row),
+                                      lab_contestant_named(who), claim->value->value);
+    return scaled(doubted(claim, spread), claim->value->factor);
 }
 
 void claim_within(const struct lab *lab, const struct claim *claim,

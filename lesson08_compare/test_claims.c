@@ -219,6 +219,9 @@ static void what_is_weighed_once_counts(void **state)
     assert_int_equal(judged(&between), CLAIM_CONFIRMED);
     lab.runs[lab.run_count - 1].extra[0].value = 40;
     assert_int_equal(judged(&between), CLAIM_REFUTED);
+    lab.runs[lab.run_count - 1].extra[0].value = 28; /* once: right within 10 percent */
+    assert_int_equal(judged(&between), CLAIM_OPEN);
+    assert_non_null(strstr(result.why, "spreads overlap"));
 }
 
 static void a_contestant_can_be_compared_with_itself_in_another_row(void **state)
