@@ -35,7 +35,7 @@ const char html_style[] =
     "border-bottom:1px solid var(--line)}\n"
     "th:first-child,td:first-child,td.say{text-align:left}\n"
     "tbody th{font-weight:600;position:sticky;left:0;background:var(--paper)}\n"
-    "thead th{background:var(--raised)}\n"
+    "thead th{background:var(--raised);white-space:normal;vertical-align:bottom}\n"
     "tbody tr:last-child>*{border-bottom:0}\n"
     "dl{display:grid;grid-template-columns:minmax(7rem,auto) 1fr;gap:.2rem 1rem;"
     "margin:.5rem 0}\n"
