@@ -51,7 +51,9 @@ struct lab_row {
     const char *name; /* "echo-64", "spawn-2w" */
     const char *title;
     enum lab_row_kind kind;
-    bool full_only; /* not in the short form */
+    bool full_only;              /* not in the short form */
+    uint64_t count_n1, count_n2; /* sizes for counting instructions (of a server:
+                                    requests); 0: not counted */
 
     /* server rows */
     enum workload_proto proto;
@@ -70,7 +72,6 @@ struct lab_row {
     const char *op;       /* what one operation is called */
     enum lab_metric metric;
     uint64_t n_short, n_full;
-    uint64_t count_n1, count_n2; /* sizes for counting instructions; 0: not counted */
     unsigned workers;
     unsigned threads; /* remote-spawn; 0: no such option */
     unsigned depth;   /* read; 0: no such option */

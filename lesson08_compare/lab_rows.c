@@ -6,7 +6,8 @@
  * of 100,000, so that every depth divides it and everybody reads the same blocks; with
  * O_DIRECT, where one read at a time waits for the disk each time, a quarter of it.
  * Beside a hog a runtime may need tens of milliseconds for such a read: 500 of them, not
- * 2,000, so that it is slow in the table and not ended at the limit.
+ * 2,000, so that it is slow in the table and not ended at the limit (lab_n knows who
+ * needs even more).
  *
  * CPUs: a program with one worker gets one CPU, and whatever threads it has besides share
  * it. Both CPUs are given to rows with two workers, and to those in which a thread from
@@ -39,15 +40,17 @@
 const struct lab_row lab_rows[] = {
     /* ---- servers */
     { "echo-1", "echo 64 B, 1 connection", ECHO(1, 64), .full_only = true },
-    { "echo-64", "echo 64 B, 64 connections", ECHO(64, 64) },
-    { "echo-1000", "echo 64 B, 1000 connections", ECHO(1000, 64), .full_only = true },
+    { "echo-64", "echo 64 B, 64 connections", ECHO(64, 64),
+      COUNTED(5000, 15000) },
+    { "echo-1000", "echo 64 B, 1000 connections", ECHO(1000, 64),
+      COUNTED(10000, 30000), .full_only = true },
     { "echo-1k-1", "echo 1 KiB, 1 connection", ECHO(1, 1024), .full_only = true },
     { "echo-1k-64", "echo 1 KiB, 64 connections", ECHO(64, 1024), .full_only = true },
     { "echo-1k-1000", "echo 1 KiB, 1000 connections", ECHO(1000, 1024),
       .full_only = true },
     { "http-16", "HTTP /hello, 16 connections", HTTP(16), .full_only = true },
     { "http-64", "HTTP /hello, 64 connections", HTTP(64), .full_only = true,
-      .own_load = true },
+      .own_load = true, COUNTED(5000, 15000) },
     { "http-256", "HTTP /hello, 256 connections", HTTP(256) },
     { "http-1024", "HTTP /hello, 1024 connections", HTTP(1024), .full_only = true },
     { "http-pipelined", "HTTP /hello, 64 connections, 16 requests at once", HTTP(64),

@@ -35,6 +35,21 @@ static inline void lab_testing_fresh(void)
     mkdir(lab.folder, 0777);
 }
 
+/* The fixtures of a test that needs no more than that. */
+static inline int lab_testing_begin(void **state)
+{
+    (void)state;
+    lab_testing_fresh();
+    return 0;
+}
+
+static inline int lab_testing_end(void **state)
+{
+    (void)state;
+    lab_forget(&lab);
+    return 0;
+}
+
 static inline void lab_testing_script(const char *program, const char *text)
 {
     char path[600];

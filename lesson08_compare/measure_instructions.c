@@ -16,10 +16,22 @@
 #include <unistd.h>
 
 #include "common/errname.h"
-#include "lesson08_compare/lab.h"
+#include "lesson08_compare/callgrind.h"
 #include "lesson08_compare/measure_program.h"
 
-static bool read_total(const char *path, double *total)
+void callgrind_command(struct command *command, const struct lab *lab, char file[640])
+{
+    char option[700];
+    snprintf(file, 640, "%s/callgrind.out", lab->folder);
+    snprintf(option, sizeof option, "--callgrind-out-file=%s", file);
+    command_word(command, "valgrind");
+    command_word(command, "--tool=callgrind");
+    command_word(command, "-q");
+    command_word(command, "--max-threads=2000"); /* 500 are too few for `threads` */
+    command_word(command, option);
+}
+
+bool callgrind_total(const char *path, double *total)
 {
     char line[4096];
     bool found = false;
@@ -36,17 +48,12 @@ static bool count_once(struct lab *lab, struct lab_run *run, uint64_t n, double 
 {
     struct command command = { .count = 0 };
     struct process_end end = { 0 };
-    char file[640], option[700], line[2048];
-    snprintf(file, sizeof file, "%s/callgrind.out", lab->folder);
-    snprintf(option, sizeof option, "--callgrind-out-file=%s", file);
+    char file[640], line[2048];
     run->n = n;
-    command_word(&command, "valgrind");
-    command_word(&command, "--tool=callgrind");
-    command_word(&command, "-q");
-    command_word(&command, option);
+    callgrind_command(&command, lab, file);
     program_command(&command, lab, run);
     bool ok = program_run(lab, run, &command, line, sizeof line, &end);
-    if (ok && (!program_take(lab, run, line) || !read_total(file, total))) {
+    if (ok && (!program_take(lab, run, line) || !callgrind_total(file, total))) {
         snprintf(lab->note, sizeof lab->note, "no result under callgrind");
         ok = false;
     }
@@ -59,14 +66,16 @@ bool lab_measure_instructions(struct lab *lab, struct lab_run *run)
     const struct lab_row *row = &lab_rows[run->row];
     const struct lab_step step = { run->row, run->contestant, run->round, run->purpose,
                                    false };
+    bool (*count)(struct lab * lab, struct lab_run * run, uint64_t n, double *total) =
+        row->kind == LAB_SERVER ? callgrind_server : count_once;
     double small = 0, large = 0;
     lab->note[0] = '\0';
-    if (!count_once(lab, run, row->count_n1, &small))
+    if (!count(lab, run, row->count_n1, &small))
         return false;
     double ops = run->ops;
     if (run->problem[0])
         return true; /* a wrong answer says it all */
-    if (!count_once(lab, run, row->count_n2, &large))
+    if (!count(lab, run, row->count_n2, &large))
         return false;
     struct lab_run counted = lab_run_blank(&step); /* times under valgrind are none */
     counted.attempts = run->attempts;

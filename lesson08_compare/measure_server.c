@@ -20,7 +20,7 @@
  *                      count over its life. Both divided by all requests
  *   stolen, others     /proc/stat of both CPUs, minus what server and load used
  */
-#include "lesson08_compare/measure.h"
+#include "lesson08_compare/measure_server.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,11 +29,11 @@
 
 #include "common/clock.h"
 #include "common/errname.h"
-#include "lesson08_compare/command.h"
 #include "lesson08_compare/json.h"
 #include "lesson08_compare/lab.h"
 #include "lesson08_compare/load.h"
 #include "lesson08_compare/memory_use.h"
+#include "lesson08_compare/measure.h"
 #include "lesson08_compare/process.h"
 #include "lesson08_compare/syscall_counter.h"
 #include "lesson08_compare/wrk.h"
@@ -52,8 +52,8 @@ struct serving {
     struct look_around before;
 };
 
-static void server_command(struct command *command, const struct lab *lab,
-                           const struct lab_run *run)
+void server_command(struct command *command, const struct lab *lab,
+                    const struct lab_run *run)
 {
     const struct lab_contestant *c = &lab_contestants[run->contestant];
     bool http = lab_rows[run->row].proto == WORKLOAD_HTTP;
@@ -61,7 +61,7 @@ static void server_command(struct command *command, const struct lab *lab,
     char path[600];
     const char *program = lab_server(run->row, run->contestant);
     lab_program_path(lab, program, path);
-    command_begin(command, path);
+    command_word(command, path);
     command_number(command, "port", 0);
     command_word(command, "--stats");
     if (c->kind == LAB_PEER) {
@@ -85,12 +85,22 @@ static bool fail(struct lab *lab, const char *what, int err)
     return false;
 }
 
+int server_port(struct process *server, uint64_t deadline)
+{
+    char line[256];
+    int port = -EINVAL, err = 0;
+    while (err == 0 && port < 0) {
+        err = process_read_line(server, line, sizeof line, deadline);
+        if (err == 0)
+            port = workload_parse_listening(line);
+    }
+    return err < 0 ? err : port;
+}
+
 /* Starts it and returns its port; negative errno after a note. */
 static int start_server(struct serving *s)
 {
-    struct command command;
-    char line[256];
-    int port = -EINVAL;
+    struct command command = { .count = 0 };
     struct process_how how = { .cpus = { s->lab->machine.server_cpu },
                                .cpu_count = 1,
                                .log = s->lab->log,
@@ -100,20 +110,14 @@ static int start_server(struct serving *s)
     if (err == 0 && how.held)
         syscall_counter_attach(&s->counter, s->server.pid);
     process_release(&s->server);
-    uint64_t deadline = clock_now() + START_PATIENCE;
-    while (err == 0 && port < 0) {
-        err = process_read_line(&s->server, line, sizeof line, deadline);
-        if (err == 0)
-            port = workload_parse_listening(line);
-    }
-    if (err < 0)
-        fail(s->lab, "it never said where it listens", err);
-    return err < 0 ? err : port;
+    int port = err < 0 ? err : server_port(&s->server, clock_now() + START_PATIENCE);
+    if (port < 0)
+        fail(s->lab, "it never said where it listens", port);
+    return port;
 }
 
-/* One request, to see that the contestant does this work at all. The answer must be the
- * agreed bytes: a shorter one would be less work. */
-static bool answers_correctly(struct lab *lab, const struct lab_row *row, int port)
+/* The answer must be the agreed bytes: a shorter one would be less work. */
+bool server_answers(struct lab *lab, const struct lab_row *row, int port)
 {
     static struct load_result result;
     struct load_plan plan = { .address = "127.0.0.1",
@@ -156,21 +160,27 @@ static bool take_numbers(struct lab_run *run, const char *line)
     return true;
 }
 
-static void load_command(struct command *command, const struct serving *s, int port)
+void server_load_command(struct command *command, const struct lab *lab,
+                         const struct lab_row *row, int port)
 {
-    const struct lab_row *row = &lab_rows[s->run->row];
     char path[600];
-    lab_program_path(s->lab, "load", path);
+    lab_program_path(lab, "load", path);
     command_begin(command, path);
     command_number(command, "port", (uint64_t)port);
     command_number(command, "connections", row->connections);
-    command_number(command, "warmup", s->lab->warmup_ms);
-    command_number(command, "duration", s->lab->measure_ms);
-    command_number(command, "watch", (uint64_t)s->server.pid);
     if (row->proto == WORKLOAD_HTTP)
         command_option(command, "proto", "http");
     else
         command_number(command, "size", row->size);
+}
+
+static void load_command(struct command *command, const struct serving *s, int port)
+{
+    const struct lab_row *row = &lab_rows[s->run->row];
+    server_load_command(command, s->lab, row, port);
+    command_number(command, "warmup", s->lab->warmup_ms);
+    command_number(command, "duration", s->lab->measure_ms);
+    command_number(command, "watch", (uint64_t)s->server.pid);
     if (s->run->rate > 0)
         command_number(command, "rate", (uint64_t)s->run->rate);
     if (row->burst)
@@ -268,7 +278,7 @@ bool lab_measure_server(struct lab *lab, struct lab_run *run)
     int cpus[2] = { lab->machine.server_cpu, lab->machine.load_cpu };
     lab->note[0] = '\0';
     int port = start_server(&s);
-    if (port < 0 || !answers_correctly(lab, &lab_rows[run->row], port)) {
+    if (port < 0 || !server_answers(lab, &lab_rows[run->row], port)) {
         process_stop(&s.server, SIGKILL, clock_now() + STOP_PATIENCE);
         syscall_counter_close(&s.counter);
         return false;

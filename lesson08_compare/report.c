@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lesson08_compare/verdicts.h"
+
 void report_print_number(double value, int width)
 {
     if (value < 0)
@@ -79,5 +81,6 @@ void lab_report(const struct lab *lab)
     }
     report_matrix(lab);
     report_limits(lab);
+    verdicts_print(lab);
     print_disturbances(lab);
 }

@@ -3,20 +3,6 @@
 
 #include "lesson08_compare/json.h"
 
-static int fresh(void **state)
-{
-    (void)state;
-    lab_testing_fresh();
-    return 0;
-}
-
-static int forgotten(void **state)
-{
-    (void)state;
-    lab_forget(&lab);
-    return 0;
-}
-
 static void whoever_is_wanted_brings_the_raw_loop_to_compare_with(void **state)
 {
     (void)state;
@@ -216,5 +202,6 @@ int main(void)
         cmocka_unit_test(an_interrupted_lab_ends_by_itself_with_status_1),
         cmocka_unit_test(wrong_options_and_files_are_a_sentence_and_a_status),
     };
-    return lab_testing_main("lab", tests, ARRAY_SIZE(tests), fresh, forgotten);
+    return lab_testing_main("lab", tests, ARRAY_SIZE(tests), lab_testing_begin,
+                            lab_testing_end);
 }

@@ -166,6 +166,27 @@ static void one_way_of_counting_syscalls_holds_for_the_whole_row(void **state)
     assert_at_most_100_columns(text);
 }
 
+static void counted_instructions_of_servers_have_a_column(void **state)
+{
+    (void)state;
+    server_run("raw-epoll", "timed", 2, "itself");
+    server_run("go", "timed", -1, "");
+    run("echo-64", "raw-epoll", 0,
+        "\"purpose\":\"instructions\",\"instructions\":131.04");
+    run("echo-64", "go", 0,
+        "\"purpose\":\"instructions\",\"problem\":\"failed: status 1\"");
+    static const char *const expected[] = {
+        "syscall user ins p50 us  p99 us fair load",
+        ("  raw-epoll       109620  23.93  1.50    2.00      131 209715  304087 0.97 "
+         "0.22\n"),
+        "  go              109620  23.93  1.50       -        - 209715",
+        "  go            no instructions: failed: status 1\n",
+    };
+    const char *text = tables(0);
+    assert_in_order(text, expected, ARRAY_SIZE(expected));
+    assert_at_most_100_columns(text);
+}
+
 /* Two runs in three saw no tick on the user's side; the third saw some. */
 static void the_user_part_is_a_mean_over_all_runs(void **state)
 {
@@ -245,6 +266,7 @@ int main(void)
             a_program_table_has_the_best_first_and_divides_by_the_best_peer),
         cmocka_unit_test(scheduler_and_driver_are_taken_apart),
         cmocka_unit_test(one_way_of_counting_syscalls_holds_for_the_whole_row),
+        cmocka_unit_test(counted_instructions_of_servers_have_a_column),
         cmocka_unit_test(the_user_part_is_a_mean_over_all_runs),
         cmocka_unit_test(what_nobody_knows_is_counted_and_the_rest_read),
         cmocka_unit_test(both_files_hold_every_run_and_nothing_that_is_not_known),
