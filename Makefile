@@ -21,6 +21,7 @@ make setup         install what is missing (says what and why); `make setup test
 make doctor        say what this machine can do, and one remedy for each problem
 make lesson1 .. 7  build a lesson, run its demo, then its tests; say what comes next
 make lesson8       the lab: every mode, every baseline, every peer that is built; minutes
+make which         five questions, one runtime, and what your own lab says about it
 make test          every test; the last line is "N passed, N failed"
 make check         `test` again under valgrind, ASan+UBSan, TSan and clang, and all below
 
@@ -78,7 +79,7 @@ ZEROING := $(call probe,-mmemset-strategy=vector_loop:512:noalign$(COMMA)libcall
 # Across files only with gcc's own archiver; clang would need another linker.
 ACROSS := $(if $(findstring gcc,$(notdir $(CC))),$(if $(shell command -v gcc-ar),-flto=auto))
 CFLAGS_plain := -O2
-CFLAGS_fast := -O2 -DNVALGRIND $(ACROSS)
+CFLAGS_fast := -O2 -DMEMCHECK_NO_HINTS $(ACROSS)
 CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
 CFLAGS_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread
@@ -212,7 +213,7 @@ competitors: $(COMPETITORS:%=$(B)/bin/%)
 # Where tests find the programs that they run: $COURSE_BIN/httpd.
 export COURSE_BIN := $(B)/bin
 
-.PHONY: help doctor all peers test check arrows rules lint snippets format soak clean lab
+.PHONY: help doctor all peers test check arrows rules lint snippets format soak clean lab which
 help:
 	$(info $(HELP))
 	@:
@@ -262,6 +263,12 @@ LAB ?=
 lab:
 	+@$(PARALLEL) all && $(BUILD_COMPETITORS)
 	@BUILD="$(B)" $(B)/bin/lab --bin $(FAST)/bin --full --resume --weigh tools/weigh $(LAB)
+
+# ANSWERS=any,small,network,average,linux asks nothing.
+ANSWERS ?=
+which:
+	+@$(PARALLEL) $(B)/bin/lab
+	@$(B)/bin/lab --which $(if $(ANSWERS),--answers '$(ANSWERS)')
 
 FOR ?= 60
 soak:

@@ -19,6 +19,19 @@ uint64_t clock_now(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_at_last_tick(void)
+{
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+uint64_t clock_tick(void)
+{
+    struct timespec tick;
+    int err = clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+    CHECK(err == 0, "the clock of ticks exists since Linux 2.6.32");
+    return (uint64_t)tick.tv_sec * NS_PER_S + (uint64_t)tick.tv_nsec;
+}
+
 uint64_t clock_process_cpu(void)
 {
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);

@@ -38,12 +38,14 @@
 #elif !defined(MEMCHECK_TSAN) && defined(__has_include)
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
+#if !defined(MEMCHECK_NO_HINTS) /* VARIANT=fast: a hint costs some instructions */
 #define MEM_POISON(pointer, size) (void)VALGRIND_MAKE_MEM_NOACCESS((pointer), (size))
 #define MEM_UNPOISON(pointer, size) (void)VALGRIND_MAKE_MEM_UNDEFINED((pointer), (size))
 #define MEM_KERNEL_FILLED(pointer, size)                                               \
     (void)VALGRIND_MAKE_MEM_DEFINED((pointer), (size))
 #define MEM_IS_DEAD(pointer, size)                                                     \
     (VALGRIND_CHECK_MEM_IS_ADDRESSABLE((pointer), (size)) != 0)
+#endif
 #endif
 #endif
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "lesson02_wakers/pace.h"
 #include "lesson05_reactor/ring_source.h"
 
 enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
@@ -26,7 +27,6 @@ enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
 #define DEFAULT_LENT_BUFFERS 1024
 #define REAP_BATCH 64
 #define BUSY_TURNS 4
-#define BUSY_NS (50 * NS_PER_US)
 
 /* ---- forks */
 
@@ -190,11 +190,12 @@ static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns, bool *
  * long ago, since polls may be long (RULES S8, S9). */
 static bool may_skip(struct ring_driver *self)
 {
-    if (self->shared || has_backlog(self) ||
-        io_uring_sq_space_left(&self->ring.uring) <
-            self->ring.uring.sq.ring_entries / 2)
-        return false;
-    return ++self->skipped < BUSY_TURNS && clock_now() - self->entered < BUSY_NS;
+    ring_driver_sq_begin(self);
+    bool urgent = has_backlog(self) || io_uring_sq_space_left(&self->ring.uring) <
+                                           self->ring.uring.sq.ring_entries / 2;
+    ring_driver_sq_end(self);
+    return !urgent && ++self->skipped < BUSY_TURNS &&
+           clock_now() - self->entered < PACE_NS;
 }
 
 static int ring_driver_park(struct parker *parker, int64_t timeout_ns)

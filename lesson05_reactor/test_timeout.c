@@ -1,5 +1,5 @@
 /* At most this long: who wins, who is told to stop, and whose result counts. */
-#include "lesson05_reactor/driver_testing.h"
+#include "lesson05_reactor/timers_testing.h"
 
 #include "lesson01_futures/future_contract.h"
 #include "lesson05_reactor/timeout.h"
@@ -38,13 +38,7 @@ static const struct future_ops child_ops = { .name = "child",
                                              .cancel = child_cancel };
 
 struct scene {
-    struct virtual_clock clock;
-    struct timers timers;
-    struct io_stats stats;
-    struct io_services services;
-    const struct io_services *before;
-    struct wake_count wakes[2];
-    struct waker wakers[2];
+    struct timers_world time;
     struct child child;
     struct timeout timeout;
 };
@@ -55,13 +49,7 @@ static void open_scene(void *world)
 {
     struct scene *self = world;
     memset(self, 0, sizeof *self);
-    virtual_clock_init(&self->clock, 0);
-    assert_int_equal(timers_init(&self->timers, false, &self->clock, NULL), 0);
-    self->services =
-        (struct io_services){ .timers = &self->timers, .stats = &self->stats };
-    self->before = io_services_enter(&self->services);
-    for (int i = 0; i < 2; i++)
-        self->wakers[i] = wake_count_clone(&self->wakes[i]);
+    open_timers_world(&self->time, 0);
     self->child.future.ops = &child_ops;
     self->timeout = timeout(&self->child.future, LIMIT);
 }
@@ -69,28 +57,13 @@ static void open_scene(void *world)
 static void close_scene(void *world)
 {
     struct scene *self = world;
-    timers_finish(&self->timers);
-    io_services_leave(self->before);
     waker_drop(&self->child.waker); /* thrown away before it ran: nothing is stored */
-    for (int i = 0; i < 2; i++) {
-        waker_drop(&self->wakers[i]);
-        assert_int_equal(self->wakes[i].references, 0);
-    }
-}
-
-static struct context scene_context(void *world, unsigned which)
-{
-    return (struct context){ &((struct scene *)world)->wakers[which], CONTEXT_BUDGET };
-}
-
-static unsigned long scene_wakes(void *world, unsigned which)
-{
-    return ((struct scene *)world)->wakes[which].wakes;
+    close_timers_world(&self->time);
 }
 
 static enum poll_state step(void)
 {
-    struct context context = scene_context(&scene, 0);
+    struct context context = timers_world_context(&scene, 0);
     return future_poll(&scene.timeout.future, &context);
 }
 
@@ -102,8 +75,8 @@ static void child_finishes(void)
 
 static void time_is_over(void)
 {
-    atomic_store_explicit(&scene.clock.now, LIMIT, memory_order_relaxed);
-    timers_fire(&scene.timers);
+    atomic_store_explicit(&scene.time.clock.now, LIMIT, memory_order_relaxed);
+    timers_fire(&scene.time.timers);
 }
 
 static void the_child_wins(void **state)
@@ -112,7 +85,7 @@ static void the_child_wins(void **state)
     open_scene(&scene);
     assert_int_equal(step(), POLL_PENDING);
     child_finishes();
-    assert_int_equal(scene.wakes[0].wakes, 1);
+    assert_int_equal(scene.time.wakes[0].wakes, 1);
     assert_int_equal(step(), POLL_READY);
     assert_false(scene.timeout.expired);
     assert_int_equal(scene.child.result, 42);
@@ -136,7 +109,7 @@ static void the_clock_wins(void **state)
     open_scene(&scene);
     assert_int_equal(step(), POLL_PENDING);
     time_is_over();
-    assert_int_equal(scene.wakes[0].wakes, 1);
+    assert_int_equal(scene.time.wakes[0].wakes, 1);
     assert_int_equal(step(), POLL_READY);
     assert_true(scene.timeout.expired);
     assert_int_equal(scene.child.result, -ECANCELED);
@@ -231,11 +204,6 @@ static int64_t child_result(void *world, const void *storage)
     return ((struct scene *)world)->child.result;
 }
 
-static void fire_scene(void *world)
-{
-    timers_fire(&((struct scene *)world)->timers);
-}
-
 static struct future_subject a_timeout = {
     .name = "timeout",
     .size = sizeof(struct timeout),
@@ -244,9 +212,9 @@ static struct future_subject a_timeout = {
     .teardown = close_scene,
     .make = make_timeout,
     .let_finish = let_child_finish,
-    .turn = fire_scene,
-    .context = scene_context,
-    .wakes = scene_wakes,
+    .turn = timers_world_fire,
+    .context = timers_world_context,
+    .wakes = timers_world_wakes,
     .result = child_result,
     .finished = 42,
     .cancelled = -ECANCELED,

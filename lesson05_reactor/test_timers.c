@@ -1,5 +1,5 @@
 /* Sleeps: exact in virtual time, and never starved in real time. */
-#include "lesson05_reactor/driver_testing.h"
+#include "lesson05_reactor/timers_testing.h"
 
 #include <pthread.h>
 
@@ -10,40 +10,12 @@
 
 /* ---- a wheel and a clock, nothing else */
 
-struct bare {
-    struct virtual_clock clock;
-    struct timers timers;
-    struct io_stats stats;
-    struct io_services services;
-    const struct io_services *before;
-    struct wake_count wakes[2];
-    struct waker wakers[2];
-};
-
-static struct bare bare;
+static struct timers_world bare;
 
 static void open_bare(void *world)
 {
-    struct bare *self = world;
-    memset(self, 0, sizeof *self);
-    virtual_clock_init(&self->clock, 5 * HOUR);
-    assert_int_equal(timers_init(&self->timers, false, &self->clock, NULL), 0);
-    self->services =
-        (struct io_services){ .timers = &self->timers, .stats = &self->stats };
-    self->before = io_services_enter(&self->services);
-    for (int i = 0; i < 2; i++)
-        self->wakers[i] = wake_count_clone(&self->wakes[i]);
-}
-
-static void close_bare(void *world)
-{
-    struct bare *self = world;
-    timers_finish(&self->timers);
-    io_services_leave(self->before);
-    for (int i = 0; i < 2; i++) {
-        waker_drop(&self->wakers[i]);
-        assert_int_equal(self->wakes[i].references, 0);
-    }
+    memset(world, 0, sizeof bare);
+    open_timers_world(world, 5 * HOUR);
 }
 
 static void make_sleep(void *world, void *storage)
@@ -54,25 +26,9 @@ static void make_sleep(void *world, void *storage)
 
 static void let_time_pass(void *world, void *storage)
 {
-    struct bare *self = world;
+    struct timers_world *self = world;
     (void)storage;
     atomic_fetch_add_explicit(&self->clock.now, 10 * NS_PER_MS, memory_order_relaxed);
-}
-
-static void fire(void *world)
-{
-    timers_fire(&((struct bare *)world)->timers);
-}
-
-static struct context bare_context(void *world, unsigned which)
-{
-    struct bare *self = world;
-    return (struct context){ &self->wakers[which], CONTEXT_BUDGET };
-}
-
-static unsigned long bare_wakes(void *world, unsigned which)
-{
-    return ((struct bare *)world)->wakes[which].wakes;
 }
 
 static int64_t sleep_result(void *world, const void *storage)
@@ -84,10 +40,10 @@ static int64_t sleep_result(void *world, const void *storage)
 /* let_finish runs before the first poll in some cases, so the clock moves on each turn. */
 static void pass_and_fire(void *world)
 {
-    struct bare *self = world;
+    struct timers_world *self = world;
     if (atomic_load_explicit(&self->clock.now, memory_order_relaxed) > 5 * HOUR)
         let_time_pass(world, NULL);
-    fire(world);
+    timers_world_fire(world);
 }
 
 static struct future_subject a_sleep = {
@@ -95,19 +51,19 @@ static struct future_subject a_sleep = {
     .size = sizeof(struct sleep),
     .world = &bare,
     .setup = open_bare,
-    .teardown = close_bare,
+    .teardown = close_timers_world,
     .make = make_sleep,
     .let_finish = let_time_pass,
     .turn = pass_and_fire,
-    .context = bare_context,
-    .wakes = bare_wakes,
+    .context = timers_world_context,
+    .wakes = timers_world_wakes,
     .result = sleep_result,
     .cancelled = -ECANCELED,
 };
 
 static enum poll_state poll_bare(struct future *future)
 {
-    struct context context = bare_context(&bare, 0);
+    struct context context = timers_world_context(&bare, 0);
     return future_poll(future, &context);
 }
 
@@ -142,7 +98,7 @@ static void T1_no_deadline_is_the_sentinel(void **state)
     assert_int_equal(poll_bare(&none.future), POLL_PENDING);
     timers_fire(&bare.timers);
     assert_int_equal(poll_bare(&none.future), POLL_READY);
-    close_bare(&bare);
+    close_timers_world(&bare);
 }
 
 static void an_interval_does_not_drift_and_skips_what_it_missed(void **state)
@@ -157,7 +113,7 @@ static void an_interval_does_not_drift_and_skips_what_it_missed(void **state)
     assert_true(interval_tick(&interval).when == start + 20 * NS_PER_MS);
     bare.clock.now = start + 57 * NS_PER_MS; /* three were missed */
     assert_true(interval_tick(&interval).when == start + 60 * NS_PER_MS);
-    close_bare(&bare);
+    close_timers_world(&bare);
 }
 
 /* Virtual time may well begin at 0, which is a time like any other. */
@@ -170,7 +126,7 @@ static void an_interval_may_begin_at_zero(void **state)
     assert_true(interval_tick(&interval).when == 0);
     assert_true(interval_tick(&interval).when == 10);
     assert_true(interval_tick(&interval).when == 20);
-    close_bare(&bare);
+    close_timers_world(&bare);
 }
 
 static void more_than_a_batch_is_due(void **state)
@@ -186,7 +142,7 @@ static void more_than_a_batch_is_due(void **state)
     assert_int_equal(timers_fire(&bare.timers), ARRAY_SIZE(naps));
     for (unsigned i = 0; i < ARRAY_SIZE(naps); i++)
         assert_int_equal(poll_bare(&naps[i].future), POLL_READY);
-    close_bare(&bare);
+    close_timers_world(&bare);
 }
 
 static void finish_bare(void *argument)
@@ -203,7 +159,7 @@ static void timers_that_are_pending_are_not_freed(void **state)
     assert_dies(finish_bare, &bare.timers, "a sleep is still pending");
     future_cancel(&nap.future);
     assert_int_equal(poll_bare(&nap.future), POLL_READY);
-    close_bare(&bare);
+    close_timers_world(&bare);
 }
 
 /* ---- with a parker: virtual time */
@@ -418,6 +374,38 @@ static void S8_an_always_ready_source_starves_no_timer(void **state)
     }
 }
 
+/* For a deadline that is far away the clock of ticks is read: never a sleep that is too
+ * long for it, and a few ticks too short. */
+static void a_far_deadline_is_slept_for_by_the_tick(void **state)
+{
+    (void)state;
+    struct timers timers = { 0 };
+    struct io_stats stats = { 0 };
+    struct io_services services = { .timers = &timers, .stats = &stats };
+    const struct io_services *before = io_services_enter(&services);
+    assert_int_equal(timers_init(&timers, false, NULL, NULL), 0);
+    const uint64_t delays[] = { HOUR, NS_PER_S, NS_PER_MS };
+    for (unsigned i = 0; i < ARRAY_SIZE(delays); i++) {
+        uint64_t start = clock_now();
+        struct sleep nap = sleep_until(start + delays[i]);
+        struct context context = { NULL, CONTEXT_BUDGET };
+        assert_int_equal(future_poll(&nap.future, &context), POLL_PENDING);
+        assert_int_equal(timers_fire(&timers), 0);
+        uint64_t first = clock_now();
+        int64_t sleep = timers_sleep_for(&timers, PARK_FOREVER);
+        uint64_t last = clock_now();
+        assert_in_range(first + (uint64_t)sleep, 0, start + delays[i]);
+        assert_true(last + (uint64_t)sleep + 8 * clock_tick() >= start + delays[i]);
+        future_cancel(&nap.future);
+        assert_int_equal(future_poll(&nap.future, &context), POLL_READY);
+    }
+    assert_int_equal(timers_sleep_for(&timers, PARK_FOREVER), PARK_FOREVER);
+    uint64_t first = clock_now(), about = timers_about_now(), last = clock_now();
+    assert_true(about >= first && about <= last + 2 * clock_tick());
+    timers_finish(&timers);
+    io_services_leave(before);
+}
+
 /* A deadline that another thread inserts wakes the one that sleeps for a later one. */
 struct sleeper {
     struct driver_world *world;
@@ -497,6 +485,7 @@ int main(void)
         cmocka_unit_test(time_jumps_only_when_nothing_came),
         cmocka_unit_test(T3_a_very_short_sleep_ends),
         cmocka_unit_test(S8_an_always_ready_source_starves_no_timer),
+        cmocka_unit_test(a_far_deadline_is_slept_for_by_the_tick),
         cmocka_unit_test(an_earlier_deadline_wakes_the_sleeper),
     };
     return cmocka_run_group_tests_name("timers", tests, NULL, NULL);

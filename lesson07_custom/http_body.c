@@ -25,14 +25,6 @@
 
 #define SIZE_DIGITS 16
 
-void http_body_counted(struct http_body *body, uint64_t length)
-{
-    *body = (struct http_body){
-        .state = length > 0 ? HTTP_BODY_LENGTH : HTTP_BODY_DONE,
-        .left = length,
-    };
-}
-
 void http_body_chunked(struct http_body *body, uint64_t limit)
 {
     *body = (struct http_body){ .state = HTTP_CHUNK_SIZE, .allowance = limit };

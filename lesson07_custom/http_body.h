@@ -44,7 +44,12 @@ struct http_body {
 };
 
 /* A body of exactly `length` bytes; 0 is a body that is complete from the start. */
-void http_body_counted(struct http_body *body, uint64_t length);
+static inline void http_body_counted(struct http_body *body, uint64_t length)
+{
+    body->state = length > 0 ? HTTP_BODY_LENGTH : HTTP_BODY_DONE;
+    body->left = length;
+    body->error.status = 0;
+}
 
 /* A chunked body of at most `limit` content bytes (413 beyond that). */
 void http_body_chunked(struct http_body *body, uint64_t limit);

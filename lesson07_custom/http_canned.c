@@ -20,13 +20,11 @@ static void two_digits(char *out, int number)
     out[1] = (char)('0' + number % 10);
 }
 
-const char *http_date_at(struct http_date *date, time_t now)
+const char *http_date_make(struct http_date *date, time_t now)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct tm tm;
-    if (date->made && date->second == now)
-        return date->text;
     CHECK(gmtime_r(&now, &tm) != NULL && tm.tm_year >= -1900 && tm.tm_year < 8100,
           "the clock is outside the years 0 to 9999");
     memcpy(date->text, "Sun, 06 Nov 1994 08:49:37 GMT", sizeof date->text);

@@ -97,53 +97,86 @@ static struct http_error take_expect(struct http_fields *fields,
     return fine;
 }
 
-bool http_authority_valid(struct http_slice authority)
+/* [IPv6 address]; NULL: it is none. */
+static const char *behind_bracket(const char *at, size_t size)
 {
-    const char *at = authority.at, *end = at + authority.size;
-    if (authority.size > 0 && *at == '[') {
-        const char *bracket = memchr(at, ']', authority.size);
-        if (bracket == NULL || bracket - at < 3)
-            return false;
-        for (const char *c = at + 1; c < bracket; c++) {
-            if (http_hex(*c) < 0 && *c != ':' && *c != '.')
-                return false;
-        }
-        at = bracket + 1;
-    } else {
-        while (at < end && *at != ':')
-            at++;
-        if (!http_all(authority.at, (size_t)(at - authority.at), HTTP_HOST))
-            return false;
+    const char *bracket = memchr(at, ']', size);
+    if (bracket == NULL || bracket - at < 3)
+        return NULL;
+    for (const char *c = at + 1; c < bracket; c++) {
+        if (http_hex(*c) < 0 && *c != ':' && *c != '.')
+            return NULL;
     }
-    if (at < end && *at++ != ':')
-        return false;
-    for (; at < end; at++) {
-        if (*at < '0' || *at > '9')
-            return false;
-    }
-    return true;
+    return bracket + 1;
 }
 
+/* Where the authority that starts at `at` stops, at `end` at the latest; NULL: it is
+ * none. */
+static inline const char *skip_authority(const char *at, const char *end)
+{
+    if (at < end && *at == '[') {
+        at = behind_bracket(at, (size_t)(end - at));
+        if (at == NULL)
+            return NULL;
+    } else {
+        while (at < end && http_in(*at, HTTP_HOST))
+            at++;
+    }
+    if (at < end && *at == ':') {
+        do {
+            at++;
+        } while (at < end && *at >= '0' && *at <= '9');
+    }
+    return at;
+}
+
+bool http_authority_valid(struct http_slice authority)
+{
+    const char *end = authority.at + authority.size;
+    return skip_authority(authority.at, end) == end;
+}
+
+static const char control[] = "a header field holds a control character";
+
+/* The one field that each request has. What may be in a host may be in a value, so that
+ * only a wrong one is looked at twice. */
 static struct http_error take_host(struct http_fields *fields, const char *head,
                                    struct http_slice value)
 {
+    const char *end = value.at + value.size;
+    while (http_blank(*value.at))
+        value.at++;
+    const char *stop = skip_authority(value.at, end);
+    const char *rest = stop;
+    while (rest != NULL && http_blank(*rest))
+        rest++;
+    if (rest != end)
+        return bad(http_all_value(value.at, (size_t)(end - value.at))
+                       ? "Host is not a host"
+                       : control);
     if (fields->has_host)
         return bad("more than one Host");
     fields->has_host = true;
-    if (!http_authority_valid(value))
-        return bad("Host is not a host");
     fields->host =
-        (struct http_span){ (uint32_t)(value.at - head), (uint32_t)value.size };
+        (struct http_span){ (uint32_t)(value.at - head), (uint32_t)(stop - value.at) };
     return fine;
 }
 
+/* Is the name, which has the length of "host", that word? A token's letters differ from
+ * their other case in one bit. */
+static bool spells_host(const char *name)
+{
+    char lower[4];
+    for (int i = 0; i < 4; i++)
+        lower[i] = (char)(name[i] | 0x20);
+    return memcmp(lower, "host", 4) == 0;
+}
+
 /* The names differ in length, so most fields cost one comparison of numbers. */
-static struct http_error take_field(struct http_fields *fields, const char *head,
-                                    struct http_slice name, struct http_slice value)
+static struct http_error take_field(struct http_fields *fields, struct http_slice name,
+                                    struct http_slice value)
 {
     switch (name.size) {
-    case sizeof "host" - 1:
-        return http_is(name, "host") ? take_host(fields, head, value) : fine;
     case sizeof "expect" - 1:
         return http_is(name, "expect") ? take_expect(fields, value) : fine;
     case sizeof "connection" - 1:
@@ -157,24 +190,31 @@ static struct http_error take_field(struct http_fields *fields, const char *head
     }
 }
 
+/* The line does not begin with a name and a colon. */
+static struct http_error no_name(const char *line, size_t size)
+{
+    if (http_blank(line[0]))
+        return bad("a header field continues on the next line");
+    if (memchr(line, ':', size) == NULL)
+        return bad("a header field has no colon");
+    return bad("a header field's name is not a token");
+}
+
 struct http_error http_fields_add(struct http_fields *fields, const char *head,
                                   size_t begin, size_t end)
 {
     const char *line = head + begin;
-    size_t size = end - begin;
+    const char *colon = http_skip(line, HTTP_TOKEN);
     fields->count++;
-    if (line[0] == ' ' || line[0] == '\t')
-        return bad("a header field continues on the next line");
-    const char *colon = memchr(line, ':', size);
-    if (colon == NULL)
-        return bad("a header field has no colon");
+    if (colon == line || *colon != ':')
+        return no_name(line, end - begin);
     struct http_slice name = { line, (size_t)(colon - line) };
-    if (name.size == 0 || !http_all(name.at, name.size, HTTP_TOKEN))
-        return bad("a header field's name is not a token");
-    struct http_slice value = { colon + 1, size - name.size - 1 };
-    if (!http_all(value.at, value.size, HTTP_VALUE))
-        return bad("a header field holds a control character");
-    return take_field(fields, head, name, http_trim(value));
+    struct http_slice value = { colon + 1, (size_t)(head + end - (colon + 1)) };
+    if (name.size == sizeof "host" - 1 && spells_host(line))
+        return take_host(fields, head, value);
+    if (!http_all_value(value.at, value.size))
+        return bad(control);
+    return take_field(fields, name, http_trim(value));
 }
 
 struct http_error http_fields_end(const struct http_fields *fields, unsigned minor)

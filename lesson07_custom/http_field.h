@@ -33,7 +33,7 @@ struct http_fields {
     bool expects_other;
 };
 
-/* Takes the field line at head[begin..end), without its line end. */
+/* Takes the field line at head[begin..end); its line end follows: head[end] is CR. */
 struct http_error http_fields_add(struct http_fields *fields, const char *head,
                                   size_t begin, size_t end);
 

@@ -55,8 +55,8 @@ static enum poll_state http_file_answer_poll(struct future *future,
     self->size = write_head(self, self->size);
     self->broken = self->size < 0;
     while (!self->broken) {
-        self->op = io_send(self->peer, self->piece, (size_t)self->size);
-        AWAIT(self->limit, timeout(&self->op.future, self->service->send_ns));
+        AWAIT_LIMITED(*self->limit, self->service->send_ns, self->op,
+                      io_send(self->peer, self->piece, (size_t)self->size));
         self->broken = self->op.result < 0;
         if (self->broken || !self->source || self->head_only ||
             self->offset == self->file.size)
@@ -83,7 +83,7 @@ struct http_file_answer *http_file_answer_create(const struct http_service *serv
                                                  struct io_source *peer,
                                                  const struct http_request *request,
                                                  enum http_connection connection,
-                                                 int *status)
+                                                 struct time_limit *limit, int *status)
 {
     struct http_file_answer *self = malloc(sizeof *self);
     *status = 503;
@@ -94,6 +94,7 @@ struct http_file_answer *http_file_answer_create(const struct http_service *serv
     self->service = service;
     self->peer = peer;
     self->connection = connection;
+    self->limit = limit;
     self->head_only = request->method == HTTP_METHOD_HEAD;
     self->source = NULL;
     self->offset = 0;

@@ -28,7 +28,7 @@ struct http_file_answer {
     struct http_file file;
     struct io_source *source; /* owns: the open file */
     struct io_op op;
-    struct timeout limit;
+    struct time_limit *limit; /* borrows: the connection's */
     uint64_t offset;
     int size;    /* of the head or the piece in `piece` */
     int status;  /* of the answer */
@@ -42,6 +42,6 @@ struct http_file_answer *http_file_answer_create(const struct http_service *serv
                                                  struct io_source *peer,
                                                  const struct http_request *request,
                                                  enum http_connection connection,
-                                                 int *status);
+                                                 struct time_limit *limit, int *status);
 
 #endif

@@ -44,17 +44,32 @@ void http_request_init(struct http_request *request, const struct http_limits *l
     *request = (struct http_request){ .limits = limits };
 }
 
+void http_request_next(struct http_request *request)
+{
+    request->method = HTTP_METHOD_UNKNOWN;
+    request->keep_alive = false;
+    request->error.status = 0;
+    request->fields = (struct http_fields){ 0 };
+    request->line = request->scanned = 0;
+    request->at = HTTP_AT_REQUEST_LINE;
+    /* the rest is written by the request line, or by the end of the head */
+}
+
+static bool spells(struct http_slice word, const char *text)
+{
+    return word.size == strlen(text) && memcmp(word.at, text, word.size) == 0;
+}
+
 static enum http_method method_of(struct http_slice name)
 {
     static const char *const others[] = { "OPTIONS", "POST",  "PUT",  "DELETE",
                                           "CONNECT", "TRACE", "PATCH" };
-    if (name.size == 3 && memcmp(name.at, "GET", 3) == 0)
+    if (spells(name, "GET"))
         return HTTP_METHOD_GET;
-    if (name.size == 4 && memcmp(name.at, "HEAD", 4) == 0)
+    if (spells(name, "HEAD"))
         return HTTP_METHOD_HEAD;
     for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-        if (name.size == strlen(others[i]) &&
-            memcmp(name.at, others[i], name.size) == 0)
+        if (spells(name, others[i]))
             return HTTP_METHOD_OTHER;
     }
     return HTTP_METHOD_UNKNOWN;
@@ -65,58 +80,58 @@ static struct http_span span_of(const char *head, const char *from, const char *
     return (struct http_span){ (uint32_t)(from - head), (uint32_t)(to - from) };
 }
 
-static void split_query(struct http_request *request, const char *head,
-                        struct http_slice target)
+/* [path]["?" query], up to `end`. True: there is nothing else in it. */
+static bool path_and_query(struct http_request *request, const char *head,
+                           const char *at, const char *end)
 {
-    const char *end = target.at + target.size;
-    const char *mark = target.size > 0 ? memchr(target.at, '?', target.size) : NULL;
-    request->path_span = span_of(head, target.at, mark != NULL ? mark : end);
-    if (mark != NULL)
-        request->query_span = span_of(head, mark + 1, end);
+    const char *stop = http_skip(at, HTTP_PATH);
+    request->path_span = span_of(head, at, stop);
+    request->query_span = (struct http_span){ 0 };
+    if (*stop == '?') {
+        at = stop + 1;
+        stop = http_skip(at, HTTP_TARGET);
+        request->query_span = span_of(head, at, stop);
+    }
+    return stop == end;
 }
 
 /* http://host[:port][/path][?query]: what a client sends to a proxy, and a server must
- * accept as well (RFC 9112 section 3.2.2). */
+ * accept as well (RFC 9112 section 3.2.2). `target` is what follows the scheme. */
 static struct http_error absolute_target(struct http_request *request, const char *head,
                                          struct http_slice target)
 {
-    size_t scheme = sizeof "http://" - 1;
-    struct http_slice rest = { target.at + scheme, target.size - scheme };
-    struct http_slice authority = { rest.at, 0 };
-    while (authority.size < rest.size && rest.at[authority.size] != '/' &&
-           rest.at[authority.size] != '?')
+    struct http_slice authority = { target.at, 0 };
+    while (authority.size < target.size && target.at[authority.size] != '/' &&
+           target.at[authority.size] != '?')
         authority.size++;
     if (authority.size == 0 || authority.at[0] == ':' ||
         !http_authority_valid(authority))
         return bad("the request target names no valid host");
-    rest.at += authority.size;
-    rest.size -= authority.size;
+    const char *path = target.at + authority.size;
     request->form = HTTP_FORM_ABSOLUTE;
-    request->authority_span = span_of(head, authority.at, rest.at);
-    split_query(request, head, rest);
+    request->authority_span = span_of(head, authority.at, path);
+    path_and_query(request, head, path, target.at + target.size);
     return fine;
 }
 
-static struct http_error take_target(struct http_request *request, const char *head,
-                                     struct http_slice method, struct http_slice target)
+/* A target that is not the path that nearly each one is. */
+static struct http_error other_target(struct http_request *request, const char *head,
+                                      struct http_slice method,
+                                      struct http_slice target)
 {
     static const char scheme[] = "http://";
-    bool options = method.size == 7 && memcmp(method.at, "OPTIONS", 7) == 0;
-    bool connect = method.size == 7 && memcmp(method.at, "CONNECT", 7) == 0;
-    if (!http_all(target.at, target.size, HTTP_TARGET))
+    const size_t size = sizeof scheme - 1;
+    if (target.at[0] == '/' || !http_all(target.at, target.size, HTTP_TARGET))
         return bad("the request target holds a byte that must be percent-encoded");
-    if (target.at[0] == '/') {
-        split_query(request, head, target);
-        return fine;
-    }
-    if (target.size >= sizeof scheme - 1 &&
-        http_is((struct http_slice){ target.at, sizeof scheme - 1 }, scheme))
-        return absolute_target(request, head, target);
+    if (target.size >= size && http_is((struct http_slice){ target.at, size }, scheme))
+        return absolute_target(
+            request, head, (struct http_slice){ target.at + size, target.size - size });
     request->form = HTTP_FORM_OTHER;
     request->path_span = span_of(head, target.at, target.at + target.size);
-    if (options && target.size == 1 && target.at[0] == '*')
+    request->query_span = (struct http_span){ 0 };
+    if (spells(method, "OPTIONS") && spells(target, "*"))
         return fine;
-    if (connect && http_authority_valid(target))
+    if (spells(method, "CONNECT") && http_authority_valid(target))
         return fine;
     return bad("the request target is neither a path nor an http URI");
 }
@@ -126,31 +141,48 @@ static bool digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* method SP target SP HTTP/1.1 */
+/* SP HTTP/1.1; the minor version, or -1 for anything but HTTP/1.x. */
+static int minor_of(const char *version)
+{
+    if (memcmp(version, " HTTP/1.", 8) != 0 || !digit(version[8]))
+        return -1;
+    return version[8] == '0' ? 0 : 1;
+}
+
+static struct http_error wrong_version(const char *version)
+{
+    if (memcmp(version, " HTTP/", 6) == 0 && digit(version[6]) && version[7] == '.' &&
+        digit(version[8]))
+        return (struct http_error){ 505, "this server speaks HTTP/1.1" };
+    return bad("the request line does not end in an HTTP version");
+}
+
+/* method SP target SP HTTP/1.1, and CR at head[end]: each part is skipped in one go, and
+ * what stops the skip must be what comes next. */
 static struct http_error request_line(struct http_request *request, const char *head,
                                       size_t begin, size_t end)
 {
-    static const size_t version_size = sizeof "HTTP/1.1" - 1;
+    static const ptrdiff_t version_size = sizeof " HTTP/1.1" - 1;
     const char *line = head + begin;
-    size_t size = end - begin;
-    const char *space = memchr(line, ' ', size);
-    if (space == NULL || space == line ||
-        !http_all(line, (size_t)(space - line), HTTP_TOKEN))
+    const char *space = http_skip(line, HTTP_TOKEN);
+    if (space == line || *space != ' ')
         return bad("the request line does not start with a method");
-    struct http_slice method = { line, (size_t)(space - line) };
-    if (size < method.size + 1 + 1 + 1 + version_size)
+    const char *target = space + 1;
+    const char *version = head + end - version_size;
+    if (head + end - target <= version_size)
         return bad("the request line has too few parts");
-    const char *version = line + size - version_size;
-    if (version[-1] != ' ' || memcmp(version, "HTTP/", 5) != 0 || !digit(version[5]) ||
-        version[6] != '.' || !digit(version[7]))
-        return bad("the request line does not end in an HTTP version");
-    if (version[5] != '1')
-        return (struct http_error){ 505, "this server speaks HTTP/1.1" };
-    request->minor = version[7] == '0' ? 0 : 1;
+    int minor = minor_of(version);
+    if (minor < 0)
+        return wrong_version(version);
+    struct http_slice method = { line, (size_t)(space - line) };
+    request->minor = (unsigned)minor;
     request->method = method_of(method);
+    request->form = HTTP_FORM_ORIGIN;
     request->at = HTTP_AT_FIELDS;
-    struct http_slice target = { space + 1, (size_t)(version - 1 - (space + 1)) };
-    return take_target(request, head, method, target);
+    if (*target == '/' && path_and_query(request, head, target, version))
+        return fine;
+    return other_target(request, head, method,
+                        (struct http_slice){ target, (size_t)(version - target) });
 }
 
 static struct http_slice slice_of(const char *head, struct http_span span)
@@ -180,12 +212,13 @@ static struct http_error end_of_head(struct http_request *request, const char *h
     else
         http_body_counted(&request->body, fields->content_length);
     request->path = slice_of(head, request->path_span);
-    if (request->path.size == 0) /* http://host is http://host/ */
-        request->path = (struct http_slice){ "/", 1 };
     request->query = slice_of(head, request->query_span);
-    request->host =
-        slice_of(head, request->form == HTTP_FORM_ABSOLUTE ? request->authority_span
-                                                           : fields->host);
+    request->host = slice_of(head, fields->host);
+    if (request->form == HTTP_FORM_ABSOLUTE) {
+        request->host = slice_of(head, request->authority_span);
+        if (request->path.size == 0) /* http://host is http://host/ */
+            request->path = (struct http_slice){ "/", 1 };
+    }
     request->keep_alive = !fields->close && (request->minor > 0 || fields->keep_alive);
     request->expects_continue = fields->expects_continue && request->minor > 0 &&
                                 !http_body_done(&request->body);
@@ -211,14 +244,21 @@ static struct http_error take_line(struct http_request *request, const char *hea
     return http_fields_add(&request->fields, head, begin, end);
 }
 
-/* The current line must end before this byte. */
-static size_t line_limit(const struct http_request *request)
+/* The request line must end before this byte. */
+static size_t first_line_limit(const struct http_request *request)
 {
     const struct http_limits *limits = request->limits;
-    if (request->at == HTTP_AT_REQUEST_LINE &&
-        limits->line < limits->head - request->line)
-        return request->line + limits->line;
-    return limits->head;
+    size_t room = limits->head - request->line;
+    return request->line + (limits->line < room ? limits->line : room);
+}
+
+/* The first LF in data[from..end), or NULL. An empty line ends each head, and is seen
+ * without a search. */
+static const char *line_end(const char *data, size_t from, size_t end)
+{
+    if (end - from >= 2 && data[from] == '\r' && data[from + 1] == '\n')
+        return data + from + 1;
+    return memchr(data + from, '\n', end - from);
 }
 
 static struct http_error too_long(const struct http_request *request, const char *head,
@@ -231,6 +271,12 @@ static struct http_error too_long(const struct http_request *request, const char
     return (struct http_error){ 414, "the request target is too long" };
 }
 
+static enum http_verdict refuse(struct http_request *request, struct http_error error)
+{
+    request->error = error;
+    return HTTP_ERROR;
+}
+
 enum http_verdict http_request_parse(struct http_request *request, const char *data,
                                      size_t size)
 {
@@ -238,34 +284,21 @@ enum http_verdict http_request_parse(struct http_request *request, const char *d
           "this request has its verdict; init before the next");
     CHECK(size >= request->scanned, "bytes that were parsed are gone: %zu of %zu left",
           size, request->scanned);
-    struct http_error error = fine;
-    while (request->at != HTTP_AT_END) {
-        size_t limit = line_limit(request);
+    do {
+        size_t limit = request->at == HTTP_AT_FIELDS ? request->limits->head
+                                                     : first_line_limit(request);
         size_t seen = size < limit ? size : limit;
-        const char *lf = NULL;
-        if (seen > request->scanned)
-            lf = memchr(data + request->scanned, '\n', seen - request->scanned);
-        if (lf != NULL) {
-            size_t begin = request->line, end = (size_t)(lf - data);
-            request->line = request->scanned = end + 1;
-            error = take_line(request, data, begin, end);
-        } else {
+        const char *lf = line_end(data, request->scanned, seen);
+        if (lf == NULL) {
             request->scanned = seen;
-            if (size < limit)
-                return HTTP_NEED_MORE;
-            error = too_long(request, data, limit);
+            return size < limit ? HTTP_NEED_MORE
+                                : refuse(request, too_long(request, data, limit));
         }
-        if (error.status != 0) {
-            request->error = error;
-            return HTTP_ERROR;
-        }
-    }
+        size_t begin = request->line, end = (size_t)(lf - data);
+        request->line = request->scanned = end + 1;
+        struct http_error error = take_line(request, data, begin, end);
+        if (error.status != 0)
+            return refuse(request, error);
+    } while (request->at != HTTP_AT_END);
     return HTTP_COMPLETE;
-}
-
-enum http_connection http_request_connection(const struct http_request *request)
-{
-    if (!request->keep_alive)
-        return HTTP_CLOSES;
-    return request->minor > 0 ? HTTP_PERSISTS : HTTP_KEEPS_ALIVE;
 }

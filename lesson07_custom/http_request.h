@@ -80,6 +80,9 @@ struct http_request {
 
 void http_request_init(struct http_request *request, const struct http_limits *limits);
 
+/* The same, with the limits that it has: for the connection's next request. */
+void http_request_next(struct http_request *request);
+
 /* `data` holds all bytes of the connection from the request's first on, `size` of them:
  * the same ones as in the call before, and more. The verdict depends on the bytes
  * alone, not on how they were cut into calls. After HTTP_COMPLETE or HTTP_ERROR, init
@@ -89,6 +92,12 @@ enum http_verdict http_request_parse(struct http_request *request, const char *d
 
 /* How the answer to this request should speak about the connection. Also right before
  * the first byte and after an error: then the connection closes. */
-enum http_connection http_request_connection(const struct http_request *request);
+static inline enum http_connection http_request_connection(
+    const struct http_request *request)
+{
+    if (!request->keep_alive)
+        return HTTP_CLOSES;
+    return request->minor > 0 ? HTTP_PERSISTS : HTTP_KEEPS_ALIVE;
+}
 
 #endif

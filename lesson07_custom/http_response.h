@@ -63,8 +63,13 @@ struct http_date {
     char text[HTTP_DATE_SIZE + 1];
 };
 
+const char *http_date_make(struct http_date *date, time_t now);
+
 /* Borrows: the text is good until the next call. `now` is wall-clock time. */
-const char *http_date_at(struct http_date *date, time_t now);
+static inline const char *http_date_at(struct http_date *date, time_t now)
+{
+    return date->made && date->second == now ? date->text : http_date_make(date, now);
+}
 
 /* A whole response that is always the same: made once, then copied. */
 struct http_canned {

@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum step {
     STEP_INPUT, /* needs more bytes */
@@ -31,61 +30,13 @@ enum step {
 #define LINGER_NS NS_PER_S
 #define LINGER_READS 64
 
-/* ---- dates and the canned answer, one for each thread */
-
-static TLS_DEFINE(struct http_date, date_here);
-static TLS_DEFINE(struct http_canned, hello_here);
-
-const char *http_service_date(const struct http_service *service)
-{
-    struct timespec now;
-    if (service->no_date)
-        return NULL;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return http_date_at(&TLS(date_here), now.tv_sec);
-}
-
-/* The answer to /hello. Only an answer that says something about the connection needs to
- * be made anew. */
-static int write_hello(const struct http_session *self, char *out, size_t room)
-{
-    static const char text[] = "Hello, world";
-    const struct http_answer *answer = &self->answer;
-    struct http_canned *canned = &TLS(hello_here);
-    struct http_response response = {
-        .status = 200,
-        .connection = answer->connection,
-        .content_type = "text/plain",
-        .date = http_service_date(self->service),
-        .head_only = answer->head_only,
-    };
-    if (answer->connection != HTTP_PERSISTS)
-        return http_response_whole(response, text, sizeof text - 1, out, room);
-    response.head_only = false;
-    if (canned->size == 0 &&
-        http_canned_init(canned, &response, text, sizeof text - 1) < 0)
-        return -ENOBUFS;
-    http_canned_stamp(canned, response.date);
-    return http_canned_copy(canned, answer->head_only, out, room);
-}
-
 /* ---- answers */
 
 static void write_answer(struct http_session *self)
 {
-    char *out = self->out + self->out_size;
-    size_t room = sizeof self->out - self->out_size;
-    const struct http_answer *answer = &self->answer;
-    struct http_response base = {
-        .connection = answer->connection,
-        .date = http_service_date(self->service),
-        .head_only = answer->head_only,
-    };
-    int size = answer->status == 0
-                   ? write_hello(self, out, room)
-                   : http_response_error(base, answer->status, answer->why, out, room);
-    CHECK(size > 0, "an answer does not fit although room was left for it");
-    self->out_size += (size_t)size;
+    self->out_size +=
+        http_answer_write(&self->answer, self->service, self->out + self->out_size,
+                          sizeof self->out - self->out_size);
 }
 
 static bool is_hello(struct http_slice path)
@@ -114,7 +65,7 @@ static void decide(struct http_session *self)
         return;
     int status;
     self->file = http_file_answer_create(self->service, self->source, request,
-                                         answer->connection, &status);
+                                         answer->connection, &self->limit, &status);
     answer->status = self->file ? 200 : status;
 }
 
@@ -144,7 +95,7 @@ static enum step conclude(struct http_session *self)
     if (self->kept)
         io_source_drain_at_stop(self->source); /* idle again */
     self->kept = false;
-    http_request_init(&self->request, &http_default_limits);
+    http_request_next(&self->request);
     if (self->file)
         return STEP_FILE;
     write_answer(self);
@@ -214,6 +165,8 @@ static enum http_verdict parse_head(struct http_session *self)
 
 static void forget_pending(struct http_session *self)
 {
+    if (!self->pending)
+        return;
     free(self->pending);
     self->pending = NULL;
     self->pending_size = 0;
@@ -275,9 +228,9 @@ static bool let_go_of_input(struct http_session *self)
 /* What the service's patience leaves of a request, or of an idle connection's time. */
 static uint64_t patience(struct http_session *self)
 {
-    uint64_t now = timers_current_time();
     if (!self->in_request && !self->lingers)
         return self->service->idle_ns;
+    uint64_t now = timers_current_time();
     if (self->until == 0)
         self->until = clock_after(now, self->service->request_ns);
     return self->until > now ? self->until - now : 0;
@@ -336,8 +289,8 @@ static enum poll_state http_session_poll(struct future *future, struct context *
     for (;;) {
         self->step = (uint8_t)(self->lingers ? STEP_INPUT : advance_far(self));
         if (self->out_size > 0) {
-            self->sent = io_send(self->source, self->out, self->out_size);
-            AWAIT(self->limit, timeout(&self->sent.future, self->service->send_ns));
+            AWAIT_LIMITED(self->limit, self->service->send_ns, self->sent,
+                          io_send(self->source, self->out, self->out_size));
             self->out_size = 0;
             if (self->sent.result < 0)
                 break;
@@ -360,15 +313,15 @@ static enum poll_state http_session_poll(struct future *future, struct context *
             break;
         self->lent_at = 0;
         keep_source(self);
-        self->received = io_recv_lent(self->source);
-        AWAIT(self->limit, timeout(&self->received.future, patience(self)));
+        AWAIT_LIMITED(self->limit, patience(self), self->received,
+                      io_recv_lent(self->source));
         if (self->received.result > 0 &&
             (!self->lingers || ++self->lingered < LINGER_READS))
             continue;
         if (!ends_with_answer(self))
             break;
-        self->sent = io_send(self->source, self->out, self->out_size);
-        AWAIT(self->limit, timeout(&self->sent.future, self->service->send_ns));
+        AWAIT_LIMITED(self->limit, self->service->send_ns, self->sent,
+                      io_send(self->source, self->out, self->out_size));
         break;
     }
     let_go_of_all(self);
@@ -378,14 +331,27 @@ static enum poll_state http_session_poll(struct future *future, struct context *
 
 static const struct future_ops http_session_ops = ASYNC_OPS(http_session);
 
-struct http_session http_session(const struct http_service *service,
-                                 struct io_source *source)
+/* ---- the session, with a time-keeper beside it */
+
+static enum poll_state http_visit_poll(struct future *future, struct context *context)
 {
-    struct http_session self = {
-        .future = { &http_session_ops },
-        .service = service,
-        .source = source,
+    struct http_visit *self = ASYNC_SELF(http_visit, future);
+    ASYNC_BEGIN(self, context);
+    AWAIT(self->keeper, timekeeper(&self->session.future, &self->session.limit));
+    ASYNC_END;
+}
+
+static const struct future_ops http_visit_ops = ASYNC_OPS(http_visit);
+
+struct http_visit http_visit(const struct http_service *service,
+                             struct io_source *source)
+{
+    struct http_visit self = {
+        .future = { &http_visit_ops },
+        .session = { .future = { &http_session_ops },
+                     .service = service,
+                     .source = source },
     };
-    http_request_init(&self.request, &http_default_limits);
+    http_request_init(&self.session.request, &http_default_limits);
     return self;
 }

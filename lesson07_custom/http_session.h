@@ -9,6 +9,7 @@
 #ifndef LESSON07_HTTP_SESSION_H
 #define LESSON07_HTTP_SESSION_H
 
+#include "lesson07_custom/http_answer.h"
 #include "lesson07_custom/http_file_answer.h"
 #include "lesson07_custom/http_request.h"
 #include "lesson07_custom/http_service.h"
@@ -17,23 +18,15 @@
 #define HTTP_OUT_ROOM 2048
 _Static_assert(HTTP_OUT_ROOM >= 2 * HTTP_RESPONSE_ROOM, "room for a response and more");
 
-/* What to answer once the body of the request has been read. */
-struct http_answer {
-    int status; /* 0: the canned /hello; 200: a file; else an error */
-    const char *why;
-    enum http_connection connection;
-    bool head_only;
-};
-
 struct http_session {
     ASYNC_FRAME;
     const struct http_service *service; /* borrows */
     struct io_source *source;           /* owns */
     struct io_op received;              /* owns the lent buffer while it holds one */
     struct io_op sent;
-    struct timeout limit;
-    size_t lent_at; /* of the lent buffer: consumed so far */
-    char *pending;  /* owns: the start of a request that came in pieces, or NULL */
+    struct time_limit limit; /* of each wait; the connection's keeper looks at it */
+    size_t lent_at;          /* of the lent buffer: consumed so far */
+    char *pending; /* owns: the start of a request that came in pieces, or NULL */
     size_t pending_size;
     struct http_request request;
     bool in_request; /* some bytes of a request are here */
@@ -50,8 +43,15 @@ struct http_session {
     char out[HTTP_OUT_ROOM];
 };
 
+/* The task: a session, and the one timer of all its waits. */
+struct http_visit {
+    ASYNC_FRAME;
+    struct timekeeper keeper;
+    struct http_session session;
+};
+
 /* Consumes the source. */
-struct http_session http_session(const struct http_service *service,
-                                 struct io_source *source);
+struct http_visit http_visit(const struct http_service *service,
+                             struct io_source *source);
 
 #endif

@@ -8,16 +8,18 @@
  * be put into a response without splitting it. */
 #include "lesson07_custom/http_text.h"
 
+#include <string.h>
+
 /* clang-format off */
 const uint8_t http_sets[256] = {
      0,  0,  0,  0,  0,  0,  0,  0,  0,  2,  0,  0,  0,  0,  0,  0, /* 00: controls; tab */
      0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0, /* 10: controls */
-     2, 15,  6,  3, 15, 15, 15, 15, 14, 14, 15, 15, 14, 31, 31, 22, /* 20: space ! " # ... */
-    31, 31, 31, 31, 31, 31, 31, 31, 31, 31,  6, 14,  6, 14,  6,  6, /* 30: digits */
-     6, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, /* 40: @ A-O */
-    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,  6,  6,  6,  7, 31, /* 50: P-Z */
-     7, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31, /* 60: ` a-o */
-    31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 31,  6,  7,  6, 31,  0, /* 70: p-z ... DEL */
+     2, 47, 38,  3, 47, 47, 47, 47, 46, 46, 47, 47, 46, 63, 63, 54, /* 20: space ! " # ... */
+    63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 38, 46, 38, 46, 38,  6, /* 30: digits */
+    38, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, /* 40: @ A-O */
+    63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 38, 38, 38, 39, 63, /* 50: P-Z */
+    39, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, /* 60: ` a-o */
+    63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 38, 39, 38, 63,  0, /* 70: p-z ... DEL */
      2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2, /* 80: obs-text */
      2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
      2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,  2,
@@ -42,20 +44,23 @@ bool http_is(struct http_slice slice, const char *lower)
     return i == slice.size && lower[i] == '\0';
 }
 
-static bool blank(char c)
+/* Eight bytes at a step. In each byte of `low` the top bit is set if the byte is below
+ * 0x20, in `del` if it is 0x7f; a borrow or carry from a neighbour can set one too many,
+ * never one too few. Then the table is asked. */
+bool http_all_value(const char *at, size_t size)
 {
-    return c == ' ' || c == '\t';
-}
-
-struct http_slice http_trim(struct http_slice slice)
-{
-    while (slice.size > 0 && blank(slice.at[0])) {
-        slice.at++;
-        slice.size--;
+    const uint64_t every = UINT64_MAX / 0xff; /* 0x0101... */
+    while (size >= sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        uint64_t low = (word - every * 0x20) & ~word;
+        uint64_t del = ((word ^ every * 0x7f) - every) & ~(word ^ every * 0x7f);
+        if (((low | del) & every * 0x80) != 0 && !http_all(at, sizeof word, HTTP_VALUE))
+            return false;
+        at += sizeof word;
+        size -= sizeof word;
     }
-    while (slice.size > 0 && blank(slice.at[slice.size - 1]))
-        slice.size--;
-    return slice;
+    return http_all(at, size, HTTP_VALUE);
 }
 
 int http_hex(char c)

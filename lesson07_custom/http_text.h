@@ -33,6 +33,7 @@ enum http_set {
     HTTP_TARGET = 4, /* request targets: visible ASCII without '#' */
     HTTP_HOST = 8,   /* reg-name: unreserved, sub-delims, '%' */
     HTTP_PLAIN = 16, /* unreserved, and '/': what a path needs not to percent-encode */
+    HTTP_PATH = 32,  /* request targets up to their query: without '?', too */
 };
 
 extern const uint8_t http_sets[256];
@@ -46,11 +47,42 @@ static inline bool http_all(const char *at, size_t size, enum http_set set)
     return common != 0;
 }
 
+static inline bool http_in(char c, enum http_set set)
+{
+    return (http_sets[(unsigned char)c] & set) != 0;
+}
+
+/* The first byte from `at` on that is not in the set. There must be one: a line is
+ * followed by CR, which is in no set, so that nobody needs to count. */
+static inline const char *http_skip(const char *at, enum http_set set)
+{
+    while (http_in(*at, set))
+        at++;
+    return at;
+}
+
+/* As http_all for HTTP_VALUE, which is most of what a browser sends. */
+bool http_all_value(const char *at, size_t size);
+
 /* Compares without regard to ASCII case; `lower` is 0-terminated and in lower case. */
 bool http_is(struct http_slice slice, const char *lower);
 
+static inline bool http_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 /* The slice without spaces and tabs at its ends ("OWS"). */
-struct http_slice http_trim(struct http_slice slice);
+static inline struct http_slice http_trim(struct http_slice slice)
+{
+    while (slice.size > 0 && http_blank(slice.at[0])) {
+        slice.at++;
+        slice.size--;
+    }
+    while (slice.size > 0 && http_blank(slice.at[slice.size - 1]))
+        slice.size--;
+    return slice;
+}
 
 /* Value of a hexadecimal digit, -1 for any other byte. */
 int http_hex(char c);

@@ -21,7 +21,7 @@ struct httpd {
 static int serve(struct server *server, struct io_source *source)
 {
     struct httpd *self = container_of(server, struct httpd, server);
-    return SPAWN_HERE(NULL, http_session(&self->service, source));
+    return SPAWN_HERE(NULL, http_visit(&self->service, source));
 }
 
 static bool option(struct server *server, const char *name, const char *value)

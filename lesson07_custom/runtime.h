@@ -34,6 +34,7 @@
 #include "lesson02_wakers/yield.h"
 #include "lesson05_reactor/io.h"
 #include "lesson05_reactor/net.h"
+#include "lesson05_reactor/timekeeper.h"
 #include "lesson05_reactor/timeout.h"
 #include "lesson05_reactor/timers.h"
 #include "lesson06_worksteal/blocking_call.h"

@@ -43,9 +43,31 @@ static void the_table_of_sets_is_the_grammar_of_the_rfcs(void **state)
             set |= HTTP_HOST;
         if (known || (c != 0 && strchr("-._~/", c) != NULL))
             set |= HTTP_PLAIN;
+        if (c > ' ' && c < 0x7f && c != '#' && c != '?')
+            set |= HTTP_PATH;
         if (http_sets[c] != set)
             fail_msg("byte %02x: %u, not %u", (unsigned)c, http_sets[c], set);
     }
+}
+
+/* Eight bytes at a step, and the rest: each byte at each place, between bytes from which
+ * a borrow or a carry could come. */
+static void a_value_is_checked_as_the_table_says(void **state)
+{
+    (void)state;
+    static const char beside[] = { ' ', '\t', '~', '\x80', '\xff' };
+    char text[19];
+    for (size_t i = 0; i < sizeof beside; i++) {
+        for (size_t at = 0; at < sizeof text; at++) {
+            for (int c = 0; c < 256; c++) {
+                memset(text, beside[i], sizeof text);
+                text[at] = (char)c;
+                bool expected = http_all(text, sizeof text, HTTP_VALUE);
+                assert_int_equal(http_all_value(text, sizeof text), expected);
+            }
+        }
+    }
+    assert_true(http_all_value(text, 0));
 }
 
 static bool is_word(const char *text, const char *lower)
@@ -387,6 +409,31 @@ static void the_answer_speaks_about_the_connection_as_the_version_needs(void **s
     assert_int_equal(http_request_connection(&r), HTTP_KEEPS_ALIVE);
 }
 
+/* Whatever the request before was, and however far it came. */
+static void the_next_request_remembers_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(goods) + ARRAY_SIZE(wrongs); i++) {
+        size_t n = ARRAY_SIZE(goods);
+        const char *input = i < n ? goods[i].input : wrongs[i - n].input;
+        struct http_request r;
+        memset(&r, 0xa5, sizeof r);
+        http_request_init(&r, &http_default_limits);
+        http_request_parse(&r, input, strlen(input));
+        http_request_next(&r);
+        assert_int_equal(http_request_connection(&r), HTTP_CLOSES);
+        assert_int_equal(http_request_parse(&r, GET END, strlen(GET END)),
+                         HTTP_COMPLETE);
+        assert_true(same(r.path, "/") && same(r.query, "") && same(r.host, "a"));
+        assert_int_equal(r.method, HTTP_METHOD_GET);
+        assert_int_equal(r.form, HTTP_FORM_ORIGIN);
+        assert_int_equal(r.refusal, 0);
+        assert_true(r.keep_alive && !r.expects_continue && r.minor == 1);
+        assert_true(http_body_done(&r.body));
+        assert_int_equal(r.head_size, strlen(GET END));
+    }
+}
+
 static void parse_past_the_verdict(void *argument)
 {
     struct http_request *r = argument;
@@ -427,6 +474,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_of_sets_is_the_grammar_of_the_rfcs),
+        cmocka_unit_test(a_value_is_checked_as_the_table_says),
         cmocka_unit_test(words_are_compared_and_trimmed_within_their_bounds),
         cmocka_unit_test(a_good_request_is_understood),
         cmocka_unit_test(a_wrong_request_is_refused_and_says_why),
@@ -434,6 +482,7 @@ int main(void)
         cmocka_unit_test(each_limit_has_its_status),
         cmocka_unit_test(expect_100_continue_needs_http_1_1_and_a_body),
         cmocka_unit_test(the_answer_speaks_about_the_connection_as_the_version_needs),
+        cmocka_unit_test(the_next_request_remembers_nothing),
         cmocka_unit_test(misuse_is_a_bug),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,7 +172,7 @@ static void *stop_with_straggler(void *argument)
         RUN(runtime, &handle, napper(NS_PER_MS, NULL, NULL)) < 0)
         return NULL;
     if (self->dump) {
-        while (count_of(&stuck) == 0)
+        while (count_of(&stuck) < 2) /* both: ours is one of them */
             testing_pause();
         runtime_dump(runtime);
     }
@@ -218,10 +218,15 @@ static void phase_3_names_who_ignores_the_stop(void **state)
 {
     NEEDS_DRIVER(state);
     assert_int_equal(run_in_child(stragglers_are_named, *state, said, sizeof said), 3);
-    assert_true(occurrences(said, "task 'straggler'") >= 3);
+    /* On a machine so loaded that a lane does not get to answer within 100 ms, the lane is
+     * named in its task's place. */
+    int late = occurrences(said, "stalled");
+    assert_true(occurrences(said, "task 'straggler'") >= 3 - late);
     assert_true(
-        occurrences(said, "straggler at lesson07_custom/test_runtime_stop.c:") >= 3);
-    assert_true(occurrences(said, "deaf future") >= 3);
+        occurrences(said, "straggler at lesson07_custom/test_runtime_stop.c:") >=
+        3 - late);
+    assert_true(occurrences(said, "deaf future") >= 3 - late);
+    assert_true(late < 3);
 }
 
 static void a_worker_is_stuck(void *driver)

@@ -16,6 +16,8 @@
 #include "common/container.h"
 #include "common/errname.h"
 #include "lesson03_iouring/probe.h"
+#include "lesson08_compare/claims.h"
+#include "lesson08_compare/html.h"
 #include "lesson08_compare/process.h"
 #include "lesson08_compare/progress.h"
 #include "lesson08_compare/report.h"
@@ -129,22 +131,6 @@ static int prepare_folder(struct lab *lab, bool resume)
     return err;
 }
 
-static void print_machine(const struct lab *lab)
-{
-    const struct machine *m = &lab->machine;
-    printf("%s; %s, %d CPUs\n%s, %s; %s\n", m->kernel, m->cpu, m->cpus, m->compiler,
-           m->flags, m->date);
-    if (m->server_cpu == m->load_cpu)
-        printf("shared core: server and load generator share one CPU, so requests a "
-               "second\nmeasure both, and two workers are one; CPU an operation still "
-               "is the "
-               "contestant's own\n");
-    else
-        printf("server on CPU %d, load generator on CPU %d; programs on CPU %d, or on "
-               "both where it says so\n",
-               m->server_cpu, m->load_cpu, m->server_cpu);
-}
-
 static void print_without_uring(const struct lab *lab)
 {
     printf("%s\nleft out, since they need it:", lab->no_uring);
@@ -198,8 +184,9 @@ static int finish(struct lab *lab, bool complete)
     }
     int err = complete ? runlog_end(lab) : 0;
     lab_report(lab);
-    int saved = lab_record(lab);
-    err = err < 0 ? err : saved;
+    claims_print_short(lab);
+    int saved = lab_record(lab), page = html_save(lab);
+    err = err < 0 ? err : saved < 0 ? saved : page;
     if (err < 0)
         fail(lab, "cannot save the runs in", err);
     if (!complete)
@@ -221,7 +208,7 @@ static void say_plan(const struct lab *lab)
 
 int lab_main_run(struct lab *lab, bool resume)
 {
-    print_machine(lab);
+    lab_main_print_machine(lab);
     int err = make_folder(lab->results);
     if (err < 0)
         return fail(lab, "cannot make", err);
@@ -241,30 +228,6 @@ int lab_main_run(struct lab *lab, bool resume)
     if (lab->log >= 0)
         close(lab->log);
     return status;
-}
-
-int lab_main_report(struct lab *lab, const char *path)
-{
-    bool ended;
-    int unknown = runlog_read(lab, path, &ended);
-    if (unknown < 0) {
-        fprintf(stderr, "lab: cannot read %s: %s\n", path, errtext(unknown));
-        return EXIT_FAILURE;
-    }
-    if (lab->run_count == 0) {
-        fprintf(stderr, "lab: there are no runs in %s\n", path);
-        return EXIT_FAILURE;
-    }
-    print_machine(lab);
-    report_contestants(lab);
-    lab->repeats_left = 1; /* nobody knows any more */
-    lab_report(lab);
-    if (unknown > 0)
-        printf("%d runs are of rows or contestants that this lab does not know\n",
-               unknown);
-    if (!ended)
-        printf("this lab was not complete\n");
-    return EXIT_SUCCESS;
 }
 
 static const char *there(const struct lab *lab, const char *row, int contestant)

@@ -13,8 +13,16 @@ bool lab_main_find_folders(struct lab *lab);
 
 /* Each returns the program's exit status, after a sentence if it is not 0. */
 int lab_main_run(struct lab *lab, bool resume);
+
+/* The same for a recorded lab. */
 int lab_main_report(struct lab *lab, const char *path);
+int lab_main_claims(struct lab *lab, const char *path);
+int lab_main_html(struct lab *lab, const char *path); /* on stdout */
+
+/* Five questions; `answers` are separated by commas, NULL: asks on stdin. */
+int lab_main_which(struct lab *lab, const char *answers);
 
 void lab_main_list(struct lab *lab);
+void lab_main_print_machine(const struct lab *lab);
 
 #endif

@@ -27,10 +27,17 @@ bool lab_row_in_form(const struct lab *lab, int row)
 static bool matches(const struct lab *lab, int row, int contestant)
 {
     char name[128], pattern[256];
-    snprintf(name, sizeof name, "%s %s", lab_rows[row].name,
+    /* With a space in front, so that " spawn " is that row and not spawn-idle. */
+    snprintf(name, sizeof name, " %s %s", lab_rows[row].name,
              lab_contestants[contestant].name);
-    snprintf(pattern, sizeof pattern, "*%s*", lab->only);
-    return fnmatch(pattern, name, 0) == 0;
+    for (const char *next = lab->only, *end; next; next = end) {
+        end = strchr(next, ',');
+        int size = end ? (int)(end++ - next) : (int)strlen(next);
+        snprintf(pattern, sizeof pattern, "*%.*s*", size, next);
+        if (fnmatch(pattern, name, 0) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Was this run itself asked for, and not only by somebody who is compared with it? */

@@ -32,6 +32,7 @@
 #include "lesson08_compare/json.h"
 #include "lesson08_compare/lab.h"
 #include "lesson08_compare/load.h"
+#include "lesson08_compare/memory_use.h"
 #include "lesson08_compare/measure.h"
 #include "lesson08_compare/process.h"
 #include "lesson08_compare/syscall_counter.h"
@@ -275,6 +276,17 @@ static bool stop_server(struct serving *s)
     return false;
 }
 
+/* What it occupies, as a number of the run. */
+static void note_memory(struct lab_run *run, pid_t pid, const char *name)
+{
+    uint64_t bytes;
+    if (run->extra_count == LAB_EXTRAS || memory_private_dirty(pid, &bytes) < 0)
+        return;
+    struct lab_number *number = &run->extra[run->extra_count++];
+    snprintf(number->name, sizeof number->name, "%s", name);
+    number->value = (double)bytes;
+}
+
 bool lab_measure_server(struct lab *lab, struct lab_run *run)
 {
     struct serving s = { .lab = lab, .run = run, .counter = { .fd = -1 } };
@@ -286,11 +298,13 @@ bool lab_measure_server(struct lab *lab, struct lab_run *run)
         syscall_counter_close(&s.counter);
         return false;
     }
+    note_memory(run, s.server.pid, "idle_bytes"); /* it has answered once */
     measure_look(&s.before, cpus, cpus[0] == cpus[1] ? 1 : 2);
     uint64_t server_cpu = process_cpu_ns(s.server.pid);
     bool ok = load_and_count(&s, port);
     server_cpu = process_cpu_ns(s.server.pid) - server_cpu;
     measure_look_again(&s.before, server_cpu + s.load_cpu, run);
+    note_memory(run, s.server.pid, "loaded_bytes");
     char note[sizeof lab->note];
     memcpy(note, lab->note, sizeof note);
     bool stopped = stop_server(&s);

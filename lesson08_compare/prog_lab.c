@@ -26,8 +26,10 @@ static const char help[] =
     "interrupted,\n"
     "                  or begins a new one\n"
     "  --rounds N      1 to 100 (3; with --full 7)\n"
-    "  --only PATTERN  only runs whose \"ROW CONTESTANT\" contains PATTERN, which may\n"
-    "                  contain * and ?; the raw loop to compare with is added\n"
+    "  --only PATTERN  only runs whose \" ROW CONTESTANT\" contains PATTERN, or one "
+    "of\n"
+    "                  several with commas between; each may contain * and ?; the raw\n"
+    "                  loop to compare with is added\n"
     "  --measure MS    measured time of a server's run (250; with --full 2000)\n"
     "  --instructions  counts instructions as well, if valgrind is there (--full "
     "does)\n"
@@ -35,6 +37,10 @@ static const char help[] =
     "  --weigh FILE    the program for the row of compile times and sizes "
     "(tools/weigh)\n"
     "  --report FILE   prints the tables of a recorded lab (its runs.jsonl)\n"
+    "  --claims FILE   what the course's article says, against a recorded lab\n"
+    "  --html FILE     a recorded lab as one page for a browser, on stdout\n"
+    "  --which         asks five questions and names a runtime\n"
+    "  --answers A,B,C,D,E  the same, answered in advance\n"
     "  --list          rows and contestants, and which of them are there\n"
     "  --help          this text\n\n"
     "Example: lab --only 'echo-64 steal/*' --rounds 5\n";
@@ -64,12 +70,21 @@ static bool number(const char *name, uint64_t low, uint64_t high, uint64_t *valu
     return false;
 }
 
-enum action { ACTION_RUN, ACTION_LIST, ACTION_REPORT, ACTION_HELP, ACTION_NONE };
+enum action {
+    ACTION_RUN,
+    ACTION_LIST,
+    ACTION_REPORT,
+    ACTION_CLAIMS,
+    ACTION_HTML,
+    ACTION_WHICH,
+    ACTION_HELP
+};
 
 struct options {
     enum action action;
     bool resume;
-    const char *report;
+    const char *report;  /* the recorded lab */
+    const char *answers; /* to --which; NULL: it asks */
     uint64_t rounds, measure;
 };
 
@@ -101,8 +116,19 @@ static bool take_option(int option, struct options *options, struct lab *lab)
         lab->weigh = optarg;
         return true;
     case 'p':
+    case 'k':
+    case 't':
         options->report = optarg;
-        options->action = ACTION_REPORT;
+        options->action = option == 'p'   ? ACTION_REPORT
+                          : option == 'k' ? ACTION_CLAIMS
+                                          : ACTION_HTML;
+        return true;
+    case 'a':
+        options->answers = optarg;
+        options->action = ACTION_WHICH;
+        return true;
+    case 'q':
+        options->action = ACTION_WHICH;
         return true;
     case 'l':
         options->action = ACTION_LIST;
@@ -129,6 +155,10 @@ static bool parse_options(int argc, char **argv, struct options *options,
         { "bin", required_argument, NULL, 'b' },
         { "weigh", required_argument, NULL, 'w' },
         { "report", required_argument, NULL, 'p' },
+        { "claims", required_argument, NULL, 'k' },
+        { "html", required_argument, NULL, 't' },
+        { "which", no_argument, NULL, 'q' },
+        { "answers", required_argument, NULL, 'a' },
         { "list", no_argument, NULL, 'l' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
@@ -145,11 +175,33 @@ static bool parse_options(int argc, char **argv, struct options *options,
     return true;
 }
 
+static int act(struct lab *lab, const struct options *options)
+{
+    if (!lab_main_find_folders(lab))
+        return EXIT_FAILURE;
+    switch (options->action) {
+    case ACTION_REPORT:
+        return lab_main_report(lab, options->report);
+    case ACTION_CLAIMS:
+        return lab_main_claims(lab, options->report);
+    case ACTION_HTML:
+        return lab_main_html(lab, options->report);
+    case ACTION_WHICH:
+        return lab_main_which(lab, options->answers);
+    case ACTION_LIST:
+        lab_main_list(lab);
+        return EXIT_SUCCESS;
+    case ACTION_RUN:
+    case ACTION_HELP:
+        break;
+    }
+    return lab_main_run(lab, options->resume);
+}
+
 int main(int argc, char **argv)
 {
     static struct lab lab;
     struct options options = { .action = ACTION_RUN };
-    int status = EXIT_SUCCESS;
     if (!parse_options(argc, argv, &options, &lab)) {
         fprintf(stderr, "lab: --help says what there is\n");
         return EXIT_USAGE;
@@ -160,14 +212,7 @@ int main(int argc, char **argv)
     }
     catch_signals();
     atexit(process_kill_all);
-    if (options.action == ACTION_REPORT)
-        status = lab_main_report(&lab, options.report);
-    else if (!lab_main_find_folders(&lab))
-        status = EXIT_FAILURE;
-    else if (options.action == ACTION_LIST)
-        lab_main_list(&lab);
-    else
-        status = lab_main_run(&lab, options.resume);
+    int status = act(&lab, &options);
     lab_forget(&lab);
     return status;
 }

@@ -29,6 +29,38 @@ void report_print_number(double value, int width);
 /* Instructions an operation; count 0 if nobody counted. */
 struct spread report_instructions(const struct lab *lab, int row, int contestant);
 
+/* A number that only some workloads have, by its name; -1 if this run has not. */
+double report_extra(const struct lab_run *run, const char *name);
+
+/* The columns of a program row's table: the one that decides, and two more. */
+struct report_column {
+    const char *name;
+    lab_value *value; /* NULL: report_user */
+    double factor;    /* from the run's microseconds to what is shown */
+};
+const struct report_column *report_columns(int row); /* three */
+double report_column_of(const struct lab *lab, int row, int contestant,
+                        const struct report_column *column); /* < 0: not known */
+
+/* Who has numbers in a row, best first, by the value that decides; how many. */
+struct report_place {
+    int contestant;
+    struct spread spread;
+};
+int report_rank(const struct lab *lab, int row,
+                struct report_place places[LAB_CONTESTANTS_MAX]);
+
+/* How large the work was; contestant < 0: of whoever comes first. */
+uint64_t report_n(const struct lab *lab, int row, int contestant);
+
+/* Scheduler x driver in a row: CPU medians, and the mean effects; 0: not known. */
+struct report_matrix {
+    double at[3][2]; /* current, steal, core; epoll, uring */
+    int known;
+    double steal, core, uring; /* over current, over current, over epoll */
+};
+struct report_matrix report_matrix_of(const struct lab *lab, int row);
+
 /* Why a contestant has no number in a row; NULL if it has. */
 const char *report_why_nothing(const struct lab *lab, int row, int contestant);
 

@@ -14,29 +14,6 @@
 enum { CURRENT, STEAL, CORE, SCHEDULERS };
 enum { EPOLL, URING, DRIVERS };
 
-struct matrix {
-    double at[SCHEDULERS][DRIVERS]; /* 0: not known */
-    int known;
-};
-
-static struct matrix matrix_of(const struct lab *lab, int row)
-{
-    static const char *const schedulers[] = { "current", "steal", "core" };
-    static const char *const drivers[] = { "epoll", "uring" };
-    double factor = lab_rows[row].kind == LAB_SERVER ? 1 : 1000;
-    struct matrix m = { .known = 0 };
-    for (int s = 0; s < SCHEDULERS; s++)
-        for (int d = 0; d < DRIVERS; d++) {
-            char name[64];
-            snprintf(name, sizeof name, "%s/%s", schedulers[s], drivers[d]);
-            struct spread cpu =
-                lab_spread(lab, row, lab_contestant_named(name), lab_value_cpu);
-            m.at[s][d] = cpu.count ? cpu.median * factor : 0;
-            m.known += cpu.count > 0;
-        }
-    return m;
-}
-
 /* The geometric mean of n ratios, of those that are known; 0 if none is. */
 static double mean(const double *above, const double *below, int n)
 {
@@ -50,27 +27,47 @@ static double mean(const double *above, const double *below, int n)
     return known ? exp(sum / known) : 0;
 }
 
+struct report_matrix report_matrix_of(const struct lab *lab, int row)
+{
+    static const char *const schedulers[] = { "current", "steal", "core" };
+    static const char *const drivers[] = { "epoll", "uring" };
+    double factor = lab_rows[row].kind == LAB_SERVER ? 1 : 1000;
+    double epoll[SCHEDULERS], uring[SCHEDULERS];
+    struct report_matrix m = { .known = 0 };
+    for (int s = 0; s < SCHEDULERS; s++)
+        for (int d = 0; d < DRIVERS; d++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s/%s", schedulers[s], drivers[d]);
+            struct spread cpu =
+                lab_spread(lab, row, lab_contestant_named(name), lab_value_cpu);
+            m.at[s][d] = cpu.count ? cpu.median * factor : 0;
+            m.known += cpu.count > 0;
+        }
+    for (int s = 0; s < SCHEDULERS; s++) {
+        epoll[s] = m.at[s][EPOLL];
+        uring[s] = m.at[s][URING];
+    }
+    m.steal = mean(m.at[STEAL], m.at[CURRENT], DRIVERS);
+    m.core = mean(m.at[CORE], m.at[CURRENT], DRIVERS);
+    m.uring = mean(uring, epoll, SCHEDULERS);
+    return m;
+}
+
 /* 0: not known. */
 static void number(double value, int width)
 {
     report_print_number(value > 0 ? value : -1, width);
 }
 
-static void print_row(int row, const struct matrix *m)
+static void print_row(int row, const struct report_matrix *m)
 {
-    double epoll[SCHEDULERS], uring[SCHEDULERS];
     printf("  %-17s", lab_rows[row].name);
-    for (int s = 0; s < SCHEDULERS; s++) {
-        epoll[s] = m->at[s][EPOLL];
-        uring[s] = m->at[s][URING];
-    }
-    for (int s = 0; s < SCHEDULERS; s++)
-        number(epoll[s], 7);
-    for (int s = 0; s < SCHEDULERS; s++)
-        number(uring[s], 7);
-    number(mean(m->at[STEAL], m->at[CURRENT], DRIVERS), 9);
-    number(mean(m->at[CORE], m->at[CURRENT], DRIVERS), 8);
-    number(mean(uring, epoll, SCHEDULERS), 9);
+    for (int d = 0; d < DRIVERS; d++)
+        for (int s = 0; s < SCHEDULERS; s++)
+            number(m->at[s][d], 7);
+    number(m->steal, 9);
+    number(m->core, 8);
+    number(m->uring, 9);
     printf("\n");
 }
 
@@ -78,7 +75,7 @@ void report_matrix(const struct lab *lab)
 {
     bool headed = false;
     for (int row = 0; row < lab_row_count; row++) {
-        struct matrix m = matrix_of(lab, row);
+        struct report_matrix m = report_matrix_of(lab, row);
         if (m.known < 3)
             continue;
         if (!headed) {

@@ -10,64 +10,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct column {
-    const char *name;
-    lab_value *value; /* NULL: report_user */
-    double factor;    /* from the run's microseconds to what is shown */
-};
-
 #define NS(name_, value_)                                                              \
     {                                                                                  \
         name_, value_, 1000                                                            \
     }
 
 /* The column that decides, and two more that are worth a look beside it. */
-static const struct column *columns_of(int row)
+const struct report_column *report_columns(int row)
 {
-    static const struct column cpu[] = { NS("CPU ns", lab_value_cpu), NS("user", NULL),
-                                         NS("wall", lab_value_wall) };
-    static const struct column wall[] = { NS("wall ns", lab_value_wall),
-                                          NS("CPU", lab_value_cpu), NS("user", NULL) };
-    static const struct column p50[] = { NS("p50 ns", lab_value_p50),
-                                         NS("p99", lab_value_p99),
-                                         NS("CPU", lab_value_cpu) };
-    static const struct column p99[] = { NS("p99 ns", lab_value_p99),
-                                         NS("p50", lab_value_p50),
-                                         NS("CPU", lab_value_cpu) };
-    static const struct column bytes[] = { { "bytes", lab_value_bytes, 1 },
-                                           NS("CPU ns", lab_value_cpu),
-                                           NS("wall", lab_value_wall) };
-    static const struct column *const all[] = { cpu, wall, p50, p99, bytes };
+    static const struct report_column cpu[] = { NS("CPU ns", lab_value_cpu),
+                                                NS("user", NULL),
+                                                NS("wall", lab_value_wall) };
+    static const struct report_column wall[] = { NS("wall ns", lab_value_wall),
+                                                 NS("CPU", lab_value_cpu),
+                                                 NS("user", NULL) };
+    static const struct report_column p50[] = { NS("p50 ns", lab_value_p50),
+                                                NS("p99", lab_value_p99),
+                                                NS("CPU", lab_value_cpu) };
+    static const struct report_column p99[] = { NS("p99 ns", lab_value_p99),
+                                                NS("p50", lab_value_p50),
+                                                NS("CPU", lab_value_cpu) };
+    static const struct report_column bytes[] = { { "bytes", lab_value_bytes, 1 },
+                                                  NS("CPU ns", lab_value_cpu),
+                                                  NS("wall", lab_value_wall) };
+    static const struct report_column *const all[] = { cpu, wall, p50, p99, bytes };
     return all[lab_rows[row].metric];
 }
 
-struct place {
-    int contestant;
-    struct spread spread;
-};
-
 static int better(const void *a, const void *b)
 {
-    const struct place *x = a, *y = b;
+    const struct report_place *x = a, *y = b;
     return (x->spread.median > y->spread.median) -
            (x->spread.median < y->spread.median);
 }
 
-/* Who has numbers in the row, best first. */
-static int rank(const struct lab *lab, int row,
-                struct place places[LAB_CONTESTANTS_MAX])
+int report_rank(const struct lab *lab, int row,
+                struct report_place places[LAB_CONTESTANTS_MAX])
 {
     int n = 0;
     for (int c = 0; c < lab_contestant_count; c++) {
         struct spread spread = lab_spread(lab, row, c, report_metric(row));
         if (spread.count > 0)
-            places[n++] = (struct place){ c, spread };
+            places[n++] = (struct report_place){ c, spread };
     }
     qsort(places, (size_t)n, sizeof *places, better);
     return n;
 }
 
-static uint64_t n_of(const struct lab *lab, int row, int contestant)
+uint64_t report_n(const struct lab *lab, int row, int contestant)
 {
     for (int i = 0; i < lab->run_count; i++) {
         const struct lab_run *run = &lab->runs[i];
@@ -78,8 +68,8 @@ static uint64_t n_of(const struct lab *lab, int row, int contestant)
     return 0;
 }
 
-static double value_of(const struct lab *lab, int row, int contestant,
-                       const struct column *column)
+double report_column_of(const struct lab *lab, int row, int contestant,
+                        const struct report_column *column)
 {
     if (!column->value)
         return report_user(lab, row, contestant) * column->factor;
@@ -87,10 +77,11 @@ static double value_of(const struct lab *lab, int row, int contestant,
     return spread.count ? spread.median * column->factor : -1;
 }
 
-static void print_place(const struct lab *lab, int row, const struct place *place,
-                        const struct place *peer, bool instructions)
+static void print_place(const struct lab *lab, int row,
+                        const struct report_place *place,
+                        const struct report_place *peer, bool instructions)
 {
-    const struct column *columns = columns_of(row);
+    const struct report_column *columns = report_columns(row);
     int c = place->contestant;
     char spread[40];
     double low = place->spread.low * columns[0].factor;
@@ -101,7 +92,7 @@ static void print_place(const struct lab *lab, int row, const struct place *plac
              high < 99.95 ? 1 : 0, high);
     printf(" %-19s", spread);
     for (int i = 1; i < 3; i++)
-        report_print_number(value_of(lab, row, c, &columns[i]), 8);
+        report_print_number(report_column_of(lab, row, c, &columns[i]), 8);
     if (instructions) {
         struct spread counted = report_instructions(lab, row, c);
         report_print_number(counted.count ? counted.median : -1, 8);
@@ -112,8 +103,8 @@ static void print_place(const struct lab *lab, int row, const struct place *plac
         report_print_ratio(
             report_ratio(lab, row, c, peer->contestant, report_metric(row)),
             place->spread, peer->spread);
-    if (n_of(lab, row, c) != n_of(lab, row, -1))
-        printf(" n=%" PRIu64, n_of(lab, row, c));
+    if (report_n(lab, row, c) != report_n(lab, row, -1))
+        printf(" n=%" PRIu64, report_n(lab, row, c));
     printf("\n");
 }
 
@@ -128,20 +119,20 @@ static void print_failures(const struct lab *lab, int row)
 
 void report_program_row(const struct lab *lab, int row)
 {
-    struct place places[LAB_CONTESTANTS_MAX];
-    const struct place *peer = NULL;
-    const struct column *columns = columns_of(row);
+    struct report_place places[LAB_CONTESTANTS_MAX];
+    const struct report_place *peer = NULL;
+    const struct report_column *columns = report_columns(row);
     const struct lab_row *r = &lab_rows[row];
     bool instructions = false;
-    int n = rank(lab, row, places);
+    int n = report_rank(lab, row, places);
     for (int i = n - 1; i >= 0; i--) {
         if (lab_contestants[places[i].contestant].kind == LAB_PEER)
             peer = &places[i];
         if (report_instructions(lab, row, places[i].contestant).count > 0)
             instructions = true;
     }
-    printf("\n%s: %s; n = %" PRIu64 ", a %s\n", r->name, r->title, n_of(lab, row, -1),
-           r->op);
+    printf("\n%s: %s; n = %" PRIu64 ", a %s\n", r->name, r->title,
+           report_n(lab, row, -1), r->op);
     if (n > 0)
         printf("  %-13s %9s %-19s %8s %8s%s  %s\n", "", columns[0].name, "[spread]",
                columns[1].name, columns[2].name, instructions ? "    instr" : "",
@@ -149,14 +140,6 @@ void report_program_row(const struct lab *lab, int row)
     for (int i = 0; i < n; i++)
         print_place(lab, row, &places[i], peer, instructions);
     print_failures(lab, row);
-}
-
-static double extra(const struct lab_run *run, const char *name)
-{
-    for (int i = 0; i < run->extra_count; i++)
-        if (strcmp(run->extra[i].name, name) == 0)
-            return run->extra[i].value;
-    return -1;
 }
 
 static void whole(double value, int width)
@@ -181,10 +164,10 @@ void report_static_row(const struct lab *lab, int row)
             printf(" %s\n", run->problem);
             continue;
         }
-        whole(extra(run, "build_cpu_s"), 11);
-        whole(extra(run, "binary_bytes"), 13);
-        whole(extra(run, "own_lines"), 12);
-        whole(extra(run, "all_lines"), 14);
+        whole(report_extra(run, "build_cpu_s"), 11);
+        whole(report_extra(run, "binary_bytes"), 13);
+        whole(report_extra(run, "own_lines"), 12);
+        whole(report_extra(run, "all_lines"), 14);
         printf("\n");
     }
 }

@@ -91,6 +91,14 @@ lab_value *report_metric(int row)
     return lab_value_cpu;
 }
 
+double report_extra(const struct lab_run *run, const char *name)
+{
+    for (int i = 0; i < run->extra_count; i++)
+        if (strcmp(run->extra[i].name, name) == 0)
+            return run->extra[i].value;
+    return -1;
+}
+
 /* Negative values mean "not known" and are left out. */
 static struct spread spread_of(const struct lab *lab, int row, int contestant,
                                enum lab_purpose purpose, lab_value *value)

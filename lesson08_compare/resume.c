@@ -59,6 +59,12 @@ static int is_a_stamp(const struct dirent *entry)
     return entry->d_name[0] >= '0' && entry->d_name[0] <= '9';
 }
 
+int runlog_folders(const struct lab *lab, struct dirent ***found)
+{
+    *found = NULL;
+    return scandir(lab->results, found, is_a_stamp, newest_first);
+}
+
 static int take_over(struct lab *lab, const char *path)
 {
     int before = lab->run_count;
@@ -101,7 +107,7 @@ int runlog_resume(struct lab *lab, char why[120])
     static const char none[] = "there is none that was interrupted";
     struct dirent **found = NULL;
     char reason[120];
-    int count = scandir(lab->results, &found, is_a_stamp, newest_first), taken = 0;
+    int count = runlog_folders(lab, &found), taken = 0;
     memcpy(why, none, sizeof none);
     for (int i = 0; i < count; i++) {
         reason[0] = '\0';

@@ -34,4 +34,9 @@ int runlog_read(struct lab *lab, const char *path, bool *ended);
  * says what differed in the newest one that was not ended. */
 int runlog_resume(struct lab *lab, char why[120]);
 
+/* The folders of labs below lab->results, newest first: how many, each and the array to
+ * be freed by the caller. Negative if there is no such folder. */
+struct dirent;
+int runlog_folders(const struct lab *lab, struct dirent ***found);
+
 #endif

@@ -115,7 +115,8 @@ static bool start_lab(struct process *process, const char *only, const char *mea
 static void remove_folder_of(char *file)
 {
     static const char *const files[] = { "runs.csv",    "runs.json",  "runs.jsonl",
-                                         "servers.log", "report.lua", "pipeline.lua" };
+                                         "servers.log", "report.lua", "pipeline.lua",
+                                         "report.html" };
     char path[700];
     *strrchr(file, '/') = '\0';
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -148,7 +149,11 @@ static void the_program_measures_and_leaves_its_runs_on_disk(void **state)
     text[n] = '\0';
     char *runs = strstr(text, "\"runs\":[");
     assert_non_null(runs);
-    assert_true(json_get(runs, "per_second", &value));
+    /* In 50 ms of a loaded machine one run may have answered nothing; not all of them. */
+    for (char *run = runs; run && value <= 0; run = strchr(run + 1, '{'))
+        json_get(run, "per_second", &value);
+    assert_true(value > 0);
+    assert_true(json_get(runs, "x_idle_bytes", &value)); /* what it occupied */
     assert_true(value > 0);
     remove_folder_of(path);
 }
@@ -161,7 +166,8 @@ static void instructions_of_a_server_are_counted(void **state)
                     d[] = "--measure=20", e[] = "--instructions", line[1024];
     char *argv[] = { path, a, b, c, d, e, NULL }, json[600] = "";
     struct process process;
-    double requests = 0, microseconds = 0, user = 0, syscalls = 0, count = 0;
+    static char text[65536];
+    double count = 0;
     const char *bin = getenv("COURSE_BIN");
     snprintf(path, sizeof path, "%s/lab", bin ? bin : "");
     if (access(path, X_OK) < 0)
@@ -169,14 +175,17 @@ static void instructions_of_a_server_are_counted(void **state)
     if (testing_instrumented() || !program_in_path("valgrind"))
         skip_because("valgrind is not here, or cannot run what is built like this");
     assert_int_equal(process_start(&process, argv, PROCESS_ANY_CPU, -1), 0);
-    while (process_read_line(&process, line, sizeof line, testing_deadline()) == 0) {
-        if (strncmp(line, "  raw-epoll", 11) == 0) /* " " or ">", then five columns */
-            sscanf(line + 16, "%lf %lf %lf %lf %lf", &requests, &microseconds, &user,
-                   &syscalls, &count);
-        sscanf(line, "every run: %599[^\n]", json);
-    }
+    while (process_read_line(&process, line, sizeof line, testing_deadline()) == 0)
+        sscanf(line, "every run: %599[^\n]", json); /* the JSON is the last */
     assert_int_equal(process_stop(&process, 0, testing_deadline()).status, 0);
-    assert_true(count > 50 && count < 1000); /* not optimised: more than 130 */
+    FILE *file = fopen(json, "re");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    const char *counted = strstr(text, "\"purpose\":\"instructions\"");
+    assert_non_null(counted);
+    assert_true(json_get(counted, "instructions", &count));
+    assert_true(count > 50 && count < 1000); /* optimised: 130 */
     remove_folder_of(json);
 }
 

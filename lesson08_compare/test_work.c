@@ -441,8 +441,6 @@ static void a_word_that_is_wrong_is_status_2(void **state)
         "--mode steal/epoll --workload spawn --n -1",
         "--mode steal/epoll --workload spawn --n ten",
         "--mode steal/epoll --workload spawn --workers 0",
-        "--mode steal/epoll --workload spawn --workers 49",
-        "--mode current/epoll --workload spawn --workers 2",
         "--mode steal/epoll --workload spawn --threads 0",
         "--mode steal/epoll --workload spawn --depth 0",
         "--mode steal/epoll --workload spawn --port 65536",
@@ -463,6 +461,8 @@ static void a_pair_that_is_not_offered_is_status_3(void **state)
 {
     (void)state;
     ends_with(&work_program, "--mode steal/epoll --workload wake", 3);
+    ends_with(&work_program, "--mode current/epoll --workload spawn --workers 2", 3);
+    ends_with(&work_program, "--mode steal/epoll --workload spawn --workers 49", 3);
     ends_with(&work_program, "--mode steal/epoll --workload echo --port 0 --stats", 3);
     ends_with(&limits_program, "--mode threads --workload timers", 3);
     ends_with(&limits_program, "--mode call --demo panic", 3);

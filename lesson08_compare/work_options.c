@@ -180,8 +180,7 @@ static bool is_power_of_ten(uint64_t n)
 }
 
 /* What only the offer, or another option, can tell. NULL: all is well. */
-static const char *problem_of(const struct work_program *program,
-                              const struct work_offer *offer, const struct work *work)
+static const char *problem_of(const struct work_offer *offer, const struct work *work)
 {
     const char *name = offer->name;
     if ((strcmp(name, "read") == 0 || strcmp(name, "hog") == 0) && !work->file)
@@ -192,7 +191,7 @@ static const char *problem_of(const struct work_program *program,
         return "wants an --n that is a power of ten";
     if (offer->multiple && work->n % offer->multiple != 0)
         return "wants an --n that can be cut into its parts (WORKLOADS.md)";
-    return program->problem ? program->problem(work) : NULL;
+    return NULL;
 }
 
 static int run(const struct work_program *program, const struct work_offer *offer,
@@ -200,9 +199,14 @@ static int run(const struct work_program *program, const struct work_offer *offe
 {
     if (!work->n)
         work->n = offer->n;
-    const char *problem = problem_of(program, offer, work);
+    const char *problem = problem_of(offer, work);
     if (problem)
         return wrong(program, offer->name, problem);
+    problem = program->problem ? program->problem(work) : NULL;
+    if (problem) { /* a mode that has no such form, as two workers on one thread */
+        wrong(program, work->mode, problem);
+        return STATUS_NOT_OFFERED;
+    }
     int err = offer->run(work);
     if (err < 0) {
         fprintf(stderr, "%s: %s %s: %s (%s)\n", program->name, work->mode, offer->name,
