@@ -146,12 +146,6 @@ $(B)/obj/%.o: %.c $(B)/built_with
 	@$(NO_COMPILER) mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-# One place still has to know: a thread of ours that slept in io_uring_enter would stop all
-# others under valgrind, and the lab counts the instructions of these programs with it.
-ifeq ($(VARIANT),fast)
-$(B)/obj/lesson03_iouring/ring.o: private CFLAGS += -UNVALGRIND
-endif
-
 # program(source, output, archives): one linked program, with the fault wrappers in tests.
 define program
 $(2): $(call objects,$(1)) $(3) $(if $(findstring /test_,$(2)),$(TESTING_LIB)) $(COMMON_LIB)
