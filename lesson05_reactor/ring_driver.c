@@ -77,22 +77,20 @@ void ring_driver_sq_end(struct ring_driver *self)
         parker_unpark(&self->parker);
 }
 
-/* Delivers what has completed; the callbacks run without a lock. Returns how many. */
+/* Delivers what has completed; the callbacks run without a lock. Returns how many. Shared,
+ * it is one batch: about as many as a worker runs until its next look, for more would
+ * overflow its queue. The rest stays in the CQ, and a sleep finds it there. */
 static unsigned reap(struct ring_driver *self)
 {
     if (!self->shared)
         return ring_reap(&self->ring);
     struct ring_completion batch[REAP_BATCH];
-    unsigned taken, total = 0;
-    do {
-        pthread_mutex_lock(&self->cq_lock);
-        taken = ring_take(&self->ring, batch, REAP_BATCH);
-        pthread_mutex_unlock(&self->cq_lock);
-        for (unsigned i = 0; i < taken; i++)
-            ring_op_deliver(&batch[i]);
-        total += taken;
-    } while (taken == REAP_BATCH);
-    return total;
+    pthread_mutex_lock(&self->cq_lock);
+    unsigned taken = ring_take(&self->ring, batch, REAP_BATCH);
+    pthread_mutex_unlock(&self->cq_lock);
+    for (unsigned i = 0; i < taken; i++)
+        ring_op_deliver(&batch[i]);
+    return taken;
 }
 
 /* What the full ring did not take. Inside the brackets. */

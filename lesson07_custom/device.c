@@ -5,7 +5,14 @@ static int init_reactor(struct device *device, const struct runtime_config *conf
                         bool shared)
 {
     struct reactor *reactor = &device->is.reactor;
-    struct reactor_config wanted = { .shared = shared, .clock = config->clock };
+    struct reactor_config wanted = {
+        .shared = shared,
+        /* As many as a worker runs between two looks. More would overflow its queue, and
+         * what overflows waits behind all that comes later: with 1,000 connections the
+         * least served one got two fifths of the best served one's requests. */
+        .events = shared ? 64 : 0,
+        .clock = config->clock,
+    };
     int err = reactor_init(reactor, &wanted);
     if (err < 0)
         return err;
