@@ -1,11 +1,10 @@
 /* executor: one thread, one queue, and a parker to sleep in.
  *
  * Runs tasks in the order in which they became runnable, or, if it is told so, spawned
- * tasks newest first (task_stack.h), by turns with the others. When none is, it parks; a wake
- * from any thread unparks it. Between tasks it looks at its inbox (spawns and wakes
- * from other threads) and, every PARK_INTERVAL polls at the
- * latest (pace.h), gives its parker a turn that does
- * not sleep.
+ * tasks newest first (run_order.h), by turns with the others. When none is, it parks; a
+ * wake from any thread unparks it. Between tasks it looks at its inbox (spawns and wakes
+ * from other threads) and, every PARK_INTERVAL polls at the latest (pace.h), gives its
+ * parker a turn that does not sleep.
  *
  * When every live task waits and nobody holds a waker for any of them, nothing can ever
  * happen again: the executor names them and returns -EDEADLK instead of sleeping for
@@ -40,8 +39,7 @@ struct executor {
     _Atomic uint64_t parks;        /* times it went to sleep */
     _Atomic(const char *) polling; /* static: the task being polled, or NULL */
     /* any thread, atomic */
-    _Atomic bool
-        attention; /* the inbox, the home's mail or a call is to be looked at */
+    _Atomic bool attention; /* look at the inbox, the home's mail, calls */
     _Atomic bool called;
     _Atomic unsigned visitors; /* other threads that have yet to unpark us */
     void (*on_call)(struct executor *executor, void *argument); /* see executor_call */
