@@ -1,7 +1,8 @@
 /* html: the page from its first line to its last.
  *
- * The claims come first, since they are what a reader came for; then under which
- * conditions all of it was measured; then the tables, which are the evidence. */
+ * The claims come first, since they are what a reader came for, and the verdicts on our
+ * own runtime; then under which conditions all of it was measured; then the tables, which
+ * are the evidence. */
 #include "lesson08_compare/html.h"
 
 #include <errno.h>
@@ -55,6 +56,7 @@ static void head(const struct lab *lab, FILE *out)
 static void contents(FILE *out)
 {
     fputs("<nav aria-label=\"Contents\"><ul><li><a href=\"#claims\">Claims</a></li>"
+          "<li><a href=\"#verdicts\">Ours and theirs</a></li>"
           "<li><a href=\"#how\">How we measured</a></li>"
           "<li><a href=\"#rows\">Tables and plots</a></li>"
           "<li><a href=\"#matrix\">Scheduler \xc3\x97 driver</a></li>"
@@ -163,10 +165,11 @@ static void machine_facts(const struct lab *lab, FILE *out)
             "both where it says so",
             m->server_cpu, m->load_cpu, m->server_cpu);
     fact(out, "Placement", text);
-    snprintf(text, sizeof text,
-             "%d, interleaved; a server is warmed up for %d ms and measured for %d ms; "
-             "each run is a new process",
-             lab->rounds, (int)lab->warmup_ms, (int)lab->measure_ms);
+    snprintf(
+        text, sizeof text,
+        "%d, interleaved, but where a row says otherwise; a server is warmed up for "
+        "%d ms and measured for %d ms; each run is a new process",
+        lab->rounds, (int)lab->warmup_ms, (int)lab->measure_ms);
     fact(out, "Rounds", text);
 }
 
@@ -239,6 +242,7 @@ bool html_page(const struct lab *lab, FILE *out)
     head(lab, out);
     contents(out);
     claims_table(lab, out);
+    html_verdicts(lab, out);
     how(lab, out);
     html_groups(lab, out);
     html_matrix(lab, out);

@@ -36,6 +36,9 @@ void html_spread_cell(FILE *out, struct spread spread);
 void html_table_begin(FILE *out, const char *name, const char *heads);
 void html_table_end(FILE *out);
 
+/* Ours against the best of the others; empty where nothing can be asked. */
+void html_verdicts(const struct lab *lab, FILE *out);
+
 /* All groups of rows, each with its tables and plots. */
 void html_groups(const struct lab *lab, FILE *out);
 void html_row(const struct lab *lab, int row, FILE *out);

@@ -91,7 +91,7 @@ static double memory_loaded(const struct lab_run *run)
 
 /* ---- server rows */
 
-static void server_line(const struct lab *lab, int row, int c, FILE *out)
+static void server_line(const struct lab *lab, int row, int c, bool counted, FILE *out)
 {
     struct spread cpu = lab_spread(lab, row, c, lab_value_cpu);
     struct spread rate = lab_spread(lab, row, c, lab_value_per_second);
@@ -109,6 +109,8 @@ static void server_line(const struct lab *lab, int row, int c, FILE *out)
     else
         fputs("<td></td>", out);
     html_cell(out, median(report_syscalls(lab, row, c)));
+    if (counted)
+        html_cell(out, median(report_instructions(lab, row, c)));
     html_spread_cell(out, lab_spread(lab, row, c, lab_value_p50));
     html_spread_cell(out, lab_spread(lab, row, c, lab_value_p99));
     html_cell(out, median(lab_spread(lab, row, c, lab_value_p999)));
@@ -121,12 +123,16 @@ static void server_line(const struct lab *lab, int row, int c, FILE *out)
 
 static void server_table(const struct lab *lab, int row, FILE *out)
 {
-    html_table_begin(out, lab_rows[row].title,
-                     "|CPU us|/ raw loop's|req/s|syscalls|p50 us|p99 us|p99.9 us|fair|"
-                     "load|idle KiB|loaded KiB");
+    char heads[160];
+    bool counted = report_has_instructions(lab, row);
+    snprintf(heads, sizeof heads,
+             "|CPU us|/ raw loop's|req/s|syscalls%s|p50 us|p99 us|p99.9 us|fair|load|"
+             "idle KiB|loaded KiB",
+             counted ? "|user instructions" : "");
+    html_table_begin(out, lab_rows[row].title, heads);
     for (int c = 0; c < lab_contestant_count; c++)
         if (lab_has_runs(lab, row, c) && !report_why_nothing(lab, row, c))
-            server_line(lab, row, c, out);
+            server_line(lab, row, c, counted, out);
     html_table_end(out);
 }
 
@@ -142,9 +148,7 @@ static void program_table(const struct lab *lab, int row, FILE *out)
     for (int i = n - 1; i >= 0; i--)
         if (lab_contestants[places[i].contestant].kind == LAB_PEER)
             peer = &places[i];
-    bool counted = false;
-    for (int i = 0; i < n; i++)
-        counted = counted || report_instructions(lab, row, places[i].contestant).count;
+    bool counted = report_has_instructions(lab, row);
     snprintf(heads, sizeof heads, "|%s|/ best peer's|%s|%s%s", columns[0].name,
              columns[1].name, columns[2].name, counted ? "|instructions" : "");
     html_table_begin(out, lab_rows[row].title, heads);
@@ -188,19 +192,25 @@ static void static_table(const struct lab *lab, int row, FILE *out)
 
 /* ---- a row */
 
-/* Whoever does not count, with the reason. */
+static void reason(FILE *out, int contestant, const char *what, const char *why)
+{
+    if (!why)
+        return;
+    fputs("<p class=\"soft\">", out);
+    html_text(out, lab_contestants[contestant].name);
+    fprintf(out, " %s: ", what);
+    html_text(out, why);
+    fputs("</p>\n", out);
+}
+
+/* Whoever does not count, or was not counted, with the reason. */
 static void failures(const struct lab *lab, int row, FILE *out)
 {
-    for (int c = 0; c < lab_contestant_count; c++) {
-        const char *why = report_why_nothing(lab, row, c);
-        if (!why)
-            continue;
-        fputs("<p class=\"soft\">", out);
-        html_text(out, lab_contestants[c].name);
-        fputs(" does not count: ", out);
-        html_text(out, why);
-        fputs("</p>\n", out);
-    }
+    bool counted = report_has_instructions(lab, row);
+    for (int c = 0; c < lab_contestant_count; c++)
+        reason(out, c, "does not count", report_why_nothing(lab, row, c));
+    for (int c = 0; c < lab_contestant_count && counted; c++)
+        reason(out, c, "has no instructions", report_why_no_instructions(lab, row, c));
 }
 
 /* Somebody without a runtime, for the line. */
@@ -233,6 +243,8 @@ void html_row(const struct lab *lab, int row, FILE *out)
     const struct lab_row *r = &lab_rows[row];
     fprintf(out, "<article id=\"row-%s\"><h3>%s: ", r->name, r->name);
     html_text(out, r->title);
+    if (r->kind != LAB_STATIC && report_rounds(lab, row) != lab->rounds)
+        fprintf(out, " (rounds: %d)", report_rounds(lab, row));
     fputs("</h3>\n", out);
     if (r->kind == LAB_STATIC)
         static_table(lab, row, out);

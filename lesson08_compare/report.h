@@ -29,6 +29,13 @@ void report_print_number(double value, int width);
 /* Instructions an operation; count 0 if nobody counted. */
 struct spread report_instructions(const struct lab *lab, int row, int contestant);
 
+bool report_has_instructions(const struct lab *lab, int row);
+/* Who does not run under valgrind, and why: NULL where that is not known. */
+const char *report_why_no_instructions(const struct lab *lab, int row, int contestant);
+
+/* How many rounds this row was given. */
+int report_rounds(const struct lab *lab, int row);
+
 /* A number that only some workloads have, by its name; -1 if this run has not. */
 double report_extra(const struct lab_run *run, const char *name);
 
@@ -63,6 +70,9 @@ struct report_matrix report_matrix_of(const struct lab *lab, int row);
 
 /* Why a contestant has no number in a row; NULL if it has. */
 const char *report_why_nothing(const struct lab *lab, int row, int contestant);
+
+/* The end of a row's title: "; 3 rounds" where that is not what the lab says. */
+void report_print_rounds(const struct lab *lab, int row);
 
 /* " 1.07 [0.94..1.25]", and " ~" where no difference is resolved. */
 void report_print_ratio(struct spread ratio, struct spread a, struct spread b);

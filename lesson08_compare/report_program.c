@@ -131,8 +131,9 @@ void report_program_row(const struct lab *lab, int row)
         if (report_instructions(lab, row, places[i].contestant).count > 0)
             instructions = true;
     }
-    printf("\n%s: %s; n = %" PRIu64 ", a %s\n", r->name, r->title,
-           report_n(lab, row, -1), r->op);
+    printf("\n%s: %s; n = %" PRIu64 ", a %s", r->name, r->title, report_n(lab, row, -1),
+           r->op);
+    report_print_rounds(lab, row);
     if (n > 0)
         printf("  %-13s %9s %-19s %8s %8s%s  %s\n", "", columns[0].name, "[spread]",
                columns[1].name, columns[2].name, instructions ? "    instr" : "",

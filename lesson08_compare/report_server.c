@@ -60,22 +60,12 @@ static const char *tool_of(const struct lab *lab, int row)
     return "load";
 }
 
-static bool instructions_counted(const struct lab *lab, int row)
-{
-    for (int c = 0; c < lab_contestant_count; c++)
-        if (report_instructions(lab, row, c).count > 0)
-            return true;
-    return false;
-}
-
-/* Who does not run under valgrind. */
 static void print_not_counted(const struct lab *lab, int row)
 {
-    for (int i = 0; i < lab->run_count; i++) {
-        const struct lab_run *run = &lab->runs[i];
-        if (run->row == row && run->purpose == LAB_INSTRUCTIONS && run->problem[0])
-            printf("  %-13s no instructions: %.70s\n",
-                   lab_contestants[run->contestant].name, run->problem);
+    for (int c = 0; c < lab_contestant_count; c++) {
+        const char *why = report_why_no_instructions(lab, row, c);
+        if (why)
+            printf("  %-13s no instructions: %.70s\n", lab_contestants[c].name, why);
     }
 }
 
@@ -92,9 +82,9 @@ static void print_head(bool instructions)
 void report_server_row(const struct lab *lab, int row)
 {
     const char *counted = report_counted_by(lab, row);
-    bool instructions = instructions_counted(lab, row);
-    printf("\n%s: %s (%s)\n", lab_rows[row].name, lab_rows[row].title,
-           tool_of(lab, row));
+    bool instructions = report_has_instructions(lab, row);
+    printf("\n%s: %s (%s)", lab_rows[row].name, lab_rows[row].title, tool_of(lab, row));
+    report_print_rounds(lab, row);
     if (lab_rows[row].of_peak > 0)
         printf("  the peak is raw-epoll's in %s; everybody gets the same rate\n",
                lab_rows[row].peak_of);

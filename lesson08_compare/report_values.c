@@ -186,6 +186,36 @@ struct spread report_instructions(const struct lab *lab, int row, int contestant
     return spread_of(lab, row, contestant, LAB_INSTRUCTIONS, value_instructions);
 }
 
+bool report_has_instructions(const struct lab *lab, int row)
+{
+    for (int c = 0; c < lab_contestant_count; c++)
+        if (report_instructions(lab, row, c).count > 0)
+            return true;
+    return false;
+}
+
+const char *report_why_no_instructions(const struct lab *lab, int row, int contestant)
+{
+    for (int i = 0; i < lab->run_count; i++) {
+        const struct lab_run *run = &lab->runs[i];
+        if (run->row == row && run->contestant == contestant &&
+            run->purpose == LAB_INSTRUCTIONS && run->problem[0])
+            return run->problem;
+    }
+    return NULL;
+}
+
+int report_rounds(const struct lab *lab, int row)
+{
+    int last = -1;
+    for (int i = 0; i < lab->run_count; i++) {
+        const struct lab_run *run = &lab->runs[i];
+        if (run->row == row && run->purpose == LAB_TIMED && run->round > last)
+            last = run->round;
+    }
+    return last + 1;
+}
+
 const char *report_why_nothing(const struct lab *lab, int row, int contestant)
 {
     const char *why = NULL;
@@ -199,6 +229,15 @@ const char *report_why_nothing(const struct lab *lab, int row, int contestant)
         why = run->problem;
     }
     return why;
+}
+
+void report_print_rounds(const struct lab *lab, int row)
+{
+    int rounds = report_rounds(lab, row);
+    if (rounds == lab->rounds)
+        printf("\n");
+    else
+        printf("; %d round%s\n", rounds, rounds == 1 ? "" : "s");
 }
 
 void report_print_ratio(struct spread ratio, struct spread a, struct spread b)

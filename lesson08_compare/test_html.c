@@ -158,6 +158,63 @@ static void tables_stand_in_their_groups(void **state)
     assert_int_equal(count("<tr"), count("</tr>"));
 }
 
+static void verdicts_stand_below_the_claims_with_both_names(void **state)
+{
+    (void)state;
+    three("fib", "core/epoll", 2);
+    three("fib", "glommio", 1);
+    three("fib", "tokio/multi", 4);
+    three("echo-64", "current/uring", 4);
+    make_page();
+    const char *verdicts = strstr(page, "<section id=\"verdicts\">");
+    assert_non_null(verdicts);
+    assert_true(strstr(page, "id=\"claims\">") < verdicts);
+    assert_true(verdicts < strstr(page, "id=\"how\""));
+    assert_has(
+        "<a href=\"#row-fib\">fib</a> CPU</th><td><span class=\"verdict refuted\">");
+    assert_has("</span> behind</span></td><td>core/epoll over glommio*: <b>2.00</b> "
+               "[2.00..2.00], at most 1.00</td>");
+    assert_has("CPU, without *</th><td><span class=\"verdict confirmed\">");
+    assert_has("core/epoll over tokio/multi: <b>0.50</b>");
+    assert_has("</span> not judged</span></td><td>one side has no number</td>");
+    assert_has_not("#row-spawn"); /* not in this lab */
+}
+
+static struct lab_run *counted(const char *who, double instructions)
+{
+    struct lab_run *added = run("echo-64", who, 0, -1);
+    added->purpose = LAB_INSTRUCTIONS;
+    added->instructions = instructions;
+    return added;
+}
+
+static void instructions_of_servers_have_a_column(void **state)
+{
+    (void)state;
+    three("echo-64", "raw-epoll", 4);
+    three("echo-64", "go", 6);
+    three("http-256", "go", 6); /* nobody counted there */
+    make_page();
+    assert_has_not("user instructions</th>");
+    counted("raw-epoll", 131);
+    struct lab_run *failed = counted("go", -1);
+    snprintf(failed->problem, sizeof failed->problem, "failed: status 1 <");
+    make_page();
+    assert_int_equal(count("<th scope=\"col\">user instructions</th>"), 1);
+    assert_has("<td>131</td>");
+    assert_has("go has no instructions: failed: status 1 &lt;</p>");
+}
+
+static void a_row_with_other_rounds_says_so(void **state)
+{
+    (void)state;
+    three("spawn", "go", 1);
+    run("tree", "go", 0, 1);
+    make_page();
+    assert_has("<h3>tree: an unbalanced tree (rounds: 1)</h3>");
+    assert_has("<h3>spawn: a root spawns n tasks and joins them</h3>");
+}
+
 static void a_plot_is_fit_for_a_page(void **state)
 {
     (void)state;
@@ -214,6 +271,9 @@ int main(void)
         cmocka_unit_test(nothing_from_outside_becomes_an_element),
         cmocka_unit_test(what_a_demo_prints_is_escaped),
         cmocka_unit_test(tables_stand_in_their_groups),
+        cmocka_unit_test(verdicts_stand_below_the_claims_with_both_names),
+        cmocka_unit_test(instructions_of_servers_have_a_column),
+        cmocka_unit_test(a_row_with_other_rounds_says_so),
         cmocka_unit_test(a_plot_is_fit_for_a_page),
         cmocka_unit_test(without_gnuplot_the_page_says_so_and_has_tables),
         cmocka_unit_test(the_page_is_saved_beside_the_runs),

@@ -111,6 +111,21 @@ static void a_program_table_has_the_best_first_and_divides_by_the_best_peer(
     assert_at_most_100_columns(text);
 }
 
+static void a_row_with_other_rounds_says_so(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++)
+        cpu_run("spawn", "go", round, 200);
+    cpu_run("tree", "go", 0, 200);
+    cpu_run("tree", "go", 1, 200);
+    run("open-50", "raw-epoll", 0, "\"purpose\":\"timed\",\"cpu_us\":4");
+    const char *text = tables(0);
+    assert_non_null(strstr(text, "n = 1000000, a task\n"));
+    assert_non_null(
+        strstr(text, "an unbalanced tree; n = 1000000, a task; 2 rounds\n"));
+    assert_non_null(strstr(text, "50 % of the peak (load); 1 round\n"));
+}
+
 static void scheduler_and_driver_are_taken_apart(void **state)
 {
     (void)state;
@@ -264,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             a_program_table_has_the_best_first_and_divides_by_the_best_peer),
+        cmocka_unit_test(a_row_with_other_rounds_says_so),
         cmocka_unit_test(scheduler_and_driver_are_taken_apart),
         cmocka_unit_test(one_way_of_counting_syscalls_holds_for_the_whole_row),
         cmocka_unit_test(counted_instructions_of_servers_have_a_column),

@@ -15,9 +15,9 @@
  * one is the best, the next line asks again without all who are marked. */
 #include "lesson08_compare/verdicts.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "lesson08_compare/report.h"
 
 static double unfairness(const struct lab_run *run)
@@ -132,60 +132,31 @@ struct verdict verdict_of(const struct lab *lab, const struct verdict_question *
     return v;
 }
 
-/* ---- what is printed */
+/* ---- who asks what */
 
-static const char *const words[] = { "ahead", "no difference resolved", "behind" };
-
-static const char *by_name(const struct verdict_question *q, int row)
+/* Is there a question about this row, of this kind or (by < 0) of any? */
+static bool asks(int row, int by)
 {
-    static const char *const metrics[] = { "CPU", "wall", "p50", "p99", "bytes" };
-    static const char *const names[] = { NULL, "CPU", "calls", "ins", "width" };
-    return q->by == BY_METRIC ? metrics[lab_rows[row].metric] : names[q->by];
+    for (int g = 0; g < verdict_group_count; g++)
+        for (int i = 0; i < verdict_groups[g].count; i++) {
+            const struct verdict_question *q = &verdict_groups[g].questions[i];
+            if ((by < 0 || (int)q->by == by) && lab_row_named(q->row) == row)
+                return true;
+        }
+    return false;
 }
 
-struct count {
-    int words[4];
-    bool marked; /* somebody with a footnote was printed */
-};
-
-static void print_verdict(const struct verdict_question *q, const struct verdict *v,
-                          struct count *count)
+bool verdict_hangs_on(int row)
 {
-    int row = lab_row_named(q->row);
-    bool marked = verdict_marked(row, v->theirs);
-    char theirs[32], ratio[48];
-    count->words[v->word]++;
-    count->marked = count->marked || marked;
-    snprintf(theirs, sizeof theirs, "%s%s", lab_contestants[v->theirs].name,
-             marked ? "*" : "");
-    snprintf(ratio, sizeof ratio, "%.2f [%.2f..%.2f]", v->ratio.median, v->ratio.low,
-             v->ratio.high);
-    printf("  %-13s %-5s %4.2f  %-13s %-14s %-18s %s\n", q->row, by_name(q, row),
-           q->limit, lab_contestants[v->ours].name, theirs, ratio, words[v->word]);
+    return asks(row, -1);
 }
 
-/* A list that goes on in the next line. */
-struct list {
-    int column;
-};
-
-static void print_item(struct list *list, const char *title, const char *text)
+bool verdict_counts_syscalls(int row)
 {
-    if (list->column == 0)
-        list->column = printf("%s", title);
-    else if (list->column + strlen(text) > 95)
-        list->column = printf("\n   ") - 1;
-    list->column += printf(" %s", text);
+    return asks(row, BY_SYSCALLS);
 }
 
-static void end_list(const struct list *list)
-{
-    if (list->column > 0)
-        printf("\n");
-}
-
-/* Has a cell of ours been measured in it? */
-static bool row_is_there(const struct lab *lab, int row)
+bool verdict_row_is_there(const struct lab *lab, int row)
 {
     for (int c = 0; c < lab_contestant_count; c++)
         if (lab_contestants[c].kind == LAB_CELL && lab_has_runs(lab, row, c))
@@ -200,99 +171,39 @@ static bool is_there(const struct lab *lab, const struct verdict_question *q)
     bool counted = q->by != BY_INSTRUCTIONS;
     for (int i = 0; i < lab->run_count && !counted; i++)
         counted = lab->runs[i].row == row && lab->runs[i].purpose == LAB_INSTRUCTIONS;
-    return counted && row_is_there(lab, row);
+    return counted && verdict_row_is_there(lab, row);
 }
 
-/* The questions that have an answer; with one who is marked, and without. */
-static void print_answers(const struct lab *lab, const struct verdict_group *group,
-                          struct count *count)
+int verdicts_list(const struct lab *lab, const struct verdict_group *group,
+                  struct verdict_line lines[VERDICT_LINES_MAX])
 {
+    int n = 0;
     for (int i = 0; i < group->count; i++) {
         const struct verdict_question *q = &group->questions[i];
+        CHECK(n + 2 <= VERDICT_LINES_MAX, "%s: too many questions", group->title);
+        if (!is_there(lab, q))
+            continue;
         struct verdict v = verdict_of(lab, q, true);
-        if (!is_there(lab, q) || v.word == VERDICT_NONE)
-            continue;
-        print_verdict(q, &v, count);
-        if (!verdict_marked(lab_row_named(q->row), v.theirs))
-            continue;
-        v = verdict_of(lab, q, false);
-        if (v.word == VERDICT_NONE)
-            printf("  %-13s without *: not judged, there is nobody else\n", q->row);
-        else
-            print_verdict(q, &v, count);
+        lines[n++] = (struct verdict_line){ q, true, v };
+        if (v.word != VERDICT_NONE && verdict_marked(lab_row_named(q->row), v.theirs))
+            lines[n++] = (struct verdict_line){ q, false, verdict_of(lab, q, false) };
     }
+    return n;
 }
 
-static void print_group(const struct lab *lab, const struct verdict_group *group,
-                        struct count *count)
+/* ---- words */
+
+const char *verdict_word_name(enum verdict_word word)
 {
-    struct list list = { 0 };
-    bool any = false;
-    for (int i = 0; i < group->count; i++)
-        any = any || is_there(lab, &group->questions[i]);
-    if (!any)
-        return;
-    printf(" %s\n", group->title);
-    print_answers(lab, group, count);
-    for (int i = 0; i < group->count; i++) {
-        const struct verdict_question *q = &group->questions[i];
-        char text[80];
-        if (!is_there(lab, q) || verdict_of(lab, q, true).word != VERDICT_NONE)
-            continue;
-        count->words[VERDICT_NONE]++;
-        snprintf(text, sizeof text, "%s (%s%s%s)", q->row,
-                 by_name(q, lab_row_named(q->row)), q->driver ? ", " : "",
-                 q->driver ? q->driver : "");
-        print_item(&list, "  not judged, one side has no number:", text);
-    }
-    end_list(&list);
+    static const char *const names[] = { "ahead", "no difference resolved", "behind",
+                                         "not judged" };
+    return names[word];
 }
 
-/* Each row once. */
-static void print_absent(const struct lab *lab)
+const char *verdict_by_name(const struct verdict_question *q)
 {
-    struct list list = { 0 };
-    const char *last = "";
-    for (int g = 0; g < verdict_group_count; g++)
-        for (int i = 0; i < verdict_groups[g].count; i++) {
-            const struct verdict_question *q = &verdict_groups[g].questions[i];
-            bool again = q->against == AGAINST_TOKIO ||
-                         q->against == AGAINST_LIMIT_URING || q->by == BY_UNFAIRNESS ||
-                         strcmp(last, q->row) == 0;
-            if (again || row_is_there(lab, lab_row_named(q->row)))
-                continue;
-            print_item(&list, " not in this lab:", q->row);
-            last = q->row;
-        }
-    end_list(&list);
-}
-
-bool verdict_counts_syscalls(int row)
-{
-    for (int g = 0; g < verdict_group_count; g++)
-        for (int i = 0; i < verdict_groups[g].count; i++) {
-            const struct verdict_question *q = &verdict_groups[g].questions[i];
-            if (q->by == BY_SYSCALLS && lab_row_named(q->row) == row)
-                return true;
-        }
-    return false;
-}
-
-void verdicts_print(const struct lab *lab)
-{
-    struct count count = { .marked = false };
-    printf("\nours against the best peer: our best cell over their best; ahead: below "
-           "the limit\n  %-13s %-5s %4s  %-13s %-14s %-18s\n",
-           "", "by", "most", "ours", "theirs", "ratio");
-    for (int g = 0; g < verdict_group_count; g++)
-        print_group(lab, &verdict_groups[g], &count);
-    print_absent(lab);
-    if (count.marked)
-        printf(
-            " * not quite this work: glommio polls a child within spawn, which makes "
-            "it a call and no\n   queue; Go and monoio/legacy read on the thread that "
-            "runs tasks, which then waits for it\n");
-    printf(" %d ahead, %d no difference resolved, %d behind, %d not judged\n",
-           count.words[VERDICT_AHEAD], count.words[VERDICT_NOT_RESOLVED],
-           count.words[VERDICT_BEHIND], count.words[VERDICT_NONE]);
+    static const char *const metrics[] = { "CPU", "wall", "p50", "p99", "bytes" };
+    static const char *const names[] = { NULL, "CPU", "calls", "ins", "width" };
+    return q->by == BY_METRIC ? metrics[lab_rows[lab_row_named(q->row)].metric]
+                              : names[q->by];
 }

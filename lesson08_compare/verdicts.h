@@ -43,7 +43,13 @@ extern const int verdict_group_count;
  * queue, a read that blocks its thread? */
 bool verdict_marked(int row, int contestant);
 
-enum verdict_word { VERDICT_AHEAD, VERDICT_NOT_RESOLVED, VERDICT_BEHIND, VERDICT_NONE };
+enum verdict_word {
+    VERDICT_AHEAD,
+    VERDICT_NOT_RESOLVED,
+    VERDICT_BEHIND,
+    VERDICT_NONE, /* one side has no number */
+    VERDICT_WORDS
+};
 
 struct verdict {
     enum verdict_word word;
@@ -55,6 +61,27 @@ struct verdict {
 struct verdict verdict_of(const struct lab *lab, const struct verdict_question *q,
                           bool with_marked);
 
+/* A line of the table. Where their best is marked, a second line follows, without all
+ * who are. */
+struct verdict_line {
+    const struct verdict_question *question;
+    bool with_marked;
+    struct verdict verdict;
+};
+#define VERDICT_LINES_MAX 64
+
+/* The lines of a group to which this lab has rows; how many. */
+int verdicts_list(const struct lab *lab, const struct verdict_group *group,
+                  struct verdict_line lines[VERDICT_LINES_MAX]);
+
+/* Has a cell of ours been measured in it? */
+bool verdict_row_is_there(const struct lab *lab, int row);
+
+const char *verdict_word_name(enum verdict_word word);
+const char *verdict_by_name(const struct verdict_question *q); /* "CPU", "bytes" ... */
+
+/* Does a question name this row? */
+bool verdict_hangs_on(int row);
 /* Does a question compare the system calls of this row? They then need a spread. */
 bool verdict_counts_syscalls(int row);
 
