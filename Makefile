@@ -26,7 +26,7 @@ make test          every test; the last line is "N passed, N failed"
 make check         `test` again under valgrind, ASan+UBSan, TSan and clang, and all below
 
 make peers         build the runtimes that lesson 8 compares ours with, those that can be
-make lab           lesson 8's lab in full: hours; goes on where it was interrupted
+make lab           lesson 8's lab in full: an hour; goes on where it was interrupted
 
 make arrows        who may include whom
 make rules         every rule of common/RULES.md with the tests that keep it

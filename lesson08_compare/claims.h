@@ -90,6 +90,8 @@ claim_test claim_size;
 /* Nobody tests it here; the remark says why. */
 claim_test claim_untested;
 
+/* Does a claim name this row? */
+bool claim_hangs_on(int row);
 void claim_judge(const struct lab *lab, const struct claim *claim,
                  struct claim_result *result);
 const char *claim_verdict_name(enum claim_verdict verdict);

@@ -123,6 +123,16 @@ static const char *next_name(const char *at, char name[40])
     return at + length;
 }
 
+bool claim_hangs_on(int row)
+{
+    char name[40];
+    for (int i = 0; i < claim_count; i++)
+        for (const char *at = claims[i].rows; at && (at = next_name(at, name));)
+            if (lab_row_named(name) == row)
+                return true;
+    return false;
+}
+
 /* ---- one row, one spread, two bounds */
 
 static enum claim_verdict judge(const struct claim *claim, struct spread spread)

@@ -148,6 +148,7 @@ struct lab {
     bool instructions; /* count them, where valgrind is there */
     bool has_wrk;
     int rounds;
+    int few_rounds; /* of a row on which no verdict hangs; 0: as many as the others */
     uint64_t warmup_ms, measure_ms;
     uint64_t limit_ms;   /* a program that takes longer is ended */
     uint64_t file_bytes; /* of the file for reads */
@@ -190,8 +191,13 @@ void lab_program_path(const struct lab *lab, const char *program, char path[600]
 bool lab_wanted(const struct lab *lab, int row, int contestant);
 bool lab_row_in_form(const struct lab *lab, int row);
 uint64_t lab_n(const struct lab *lab, int row, int contestant);
-int lab_plan(struct lab *lab); /* fills in the steps. Negative errno */
+int lab_rounds(const struct lab *lab, int row); /* timed ones */
+int lab_plan(struct lab *lab);                  /* fills in the steps. Negative errno */
+
+/* lab_estimate.c: how long a step takes before any of its kind has been measured, and
+ * the plan as a table, a line a row. */
 double lab_expected_seconds(const struct lab *lab, const struct lab_step *step);
+void lab_plan_print(const struct lab *lab);
 
 /* runs.c: the runs, a list that grows. */
 struct lab_run lab_run_blank(const struct lab_step *step);

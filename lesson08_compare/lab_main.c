@@ -30,8 +30,9 @@
 void lab_main_defaults(struct lab *lab, uint64_t rounds, uint64_t measure_ms)
 {
     lab->rounds = rounds ? (int)rounds : lab->full ? 7 : 3;
-    lab->measure_ms = measure_ms ? measure_ms : lab->full ? 2000 : 250;
-    lab->warmup_ms = lab->full ? 500 : 50;
+    lab->few_rounds = rounds ? 0 : 5; /* who asks for rounds gets them everywhere */
+    lab->measure_ms = measure_ms ? measure_ms : lab->full ? 300 : 250;
+    lab->warmup_ms = lab->full ? 100 : 50;
     lab->limit_ms = lab->full ? 120000 : 30000;
     lab->file_bytes = FILE_BYTES;
     lab->instructions = lab->instructions || lab->full;
@@ -200,10 +201,24 @@ static void say_plan(const struct lab *lab)
     struct progress progress;
     if (progress_init(&progress, lab) < 0)
         return;
-    printf("%d rounds, %d runs; this takes about %.1f minutes\n", lab->rounds,
-           lab->step_count, progress_left(&progress, lab) / 60);
+    printf("%d rounds", lab->rounds);
+    if (lab->few_rounds > 0 && lab->few_rounds < lab->rounds)
+        printf(" (%d of rows on which no verdict hangs)", lab->few_rounds);
+    printf(", %d runs; this takes about %.1f minutes\n", lab->step_count,
+           progress_left(&progress, lab) / 60);
     progress_finish(&progress);
     fflush(stdout);
+}
+
+int lab_main_plan(struct lab *lab)
+{
+    lab_ask(lab);
+    lab->instructions = lab->instructions && program_in_path("valgrind");
+    int err = lab_plan(lab);
+    if (err < 0)
+        return fail(lab, "cannot make a plan for", err);
+    lab_plan_print(lab);
+    return EXIT_SUCCESS;
 }
 
 int lab_main_run(struct lab *lab, bool resume)

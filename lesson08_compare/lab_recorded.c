@@ -4,10 +4,13 @@
  * is no measurement (a demo, a source) is looked for on this one. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/errname.h"
 #include "lesson08_compare/claims.h"
 #include "lesson08_compare/html.h"
+#include "lesson08_compare/json.h"
+#include "lesson08_compare/lab_agree.h"
 #include "lesson08_compare/lab_main.h"
 #include "lesson08_compare/report.h"
 #include "lesson08_compare/runlog.h"
@@ -87,6 +90,72 @@ int lab_main_html(struct lab *lab, const char *path)
         return EXIT_SUCCESS;
     fprintf(stderr, "lab: cannot write the page\n");
     return EXIT_FAILURE;
+}
+
+/* ---- two labs */
+
+/* What the head line of a log says of this key; "" if there is none. */
+static void head_text(const char *path, const char *key, char text[64])
+{
+    char line[4096];
+    FILE *file = fopen(path, "re");
+    text[0] = '\0';
+    if (!file)
+        return;
+    if (fgets(line, sizeof line, file))
+        json_get_text(line, key, text, 64);
+    fclose(file);
+}
+
+static void print_difference(const char *first, const char *second, const char *key,
+                             const char *sentence)
+{
+    char a[64], b[64];
+    head_text(first, key, a);
+    head_text(second, key, b);
+    if (strcmp(a, b) != 0)
+        printf("%s\n", sentence);
+}
+
+static void print_which(const struct lab *lab, const char *name, const char *path,
+                        const struct recorded *recorded)
+{
+    printf("%s: %s, %d rounds, %d runs, %s\n", name, lab->machine.date, lab->rounds,
+           lab->run_count, path);
+    print_gaps(recorded);
+}
+
+int lab_main_agree(struct lab *lab, const char *first, const char *second)
+{
+    static struct lab other;
+    struct recorded here, there;
+    other = *lab; /* the same folders; the runs are each lab's own */
+    other.runs = NULL;
+    other.steps = NULL;
+    other.run_count = other.run_room = other.step_count = 0;
+    bool ok = read_lab(lab, first, &here) && read_lab(&other, second, &there);
+    struct agree_result result = { 0 };
+    if (ok) {
+        print_which(lab, "the first lab", first, &here);
+        print_which(&other, "the second", second, &there);
+        print_difference(first, second, "plan",
+                         "they had different plans: what only "
+                         "one of them measured is not compared");
+        print_difference(first, second, "machine", "they ran on different machines");
+        print_difference(first, second, "programs",
+                         "programs were built anew between them");
+        result = agree_print(lab, &other);
+    }
+    lab_forget(&other);
+    if (!ok)
+        return EXIT_FAILURE;
+    if (result.same + result.open + result.contradicted == 0)
+        printf("\nthey have nothing in common on which they could agree\n");
+    else
+        printf("\n%s\n", result.contradicted ? "THEY CONTRADICT EACH OTHER"
+                                             : "nothing in them contradicts the other");
+    return result.same + result.open > 0 && result.contradicted == 0 ? EXIT_SUCCESS
+                                                                     : EXIT_FAILURE;
 }
 
 int lab_main_which(struct lab *lab, const char *text)

@@ -4,10 +4,10 @@
  * which a run lasts a fraction of a second, long enough for a CPU clock that counts in
  * nanoseconds and for /proc/stat, which counts in steps of 10 ms. Reads: 102,400 instead
  * of 100,000, so that every depth divides it and everybody reads the same blocks; with
- * O_DIRECT, where one read at a time waits for the disk each time, a quarter of it.
- * Beside a hog a runtime may need tens of milliseconds for such a read: 500 of them, not
- * 2,000, so that it is slow in the table and not ended at the limit (lab_n knows who
- * needs even more).
+ * O_DIRECT, where a read waits for the disk, a quarter of it, and one at a time a
+ * sixteenth. Beside a hog a read takes milliseconds: 500 of them, not 2,000. Half of the
+ * trips for `wake`, each of which may wait until an idle CPU is back. A run should last
+ * half a second, and rounds tell more than length (lab_n knows who needs even less).
  *
  * CPUs: a program with one worker gets one CPU, and whatever threads it has besides share
  * it. Both CPUs are given to rows with two workers, and to those in which a thread from
@@ -107,7 +107,7 @@ const struct lab_row lab_rows[] = {
     { "parked", "n tasks wait for ever: bytes a task",
       TASKS("parked", "task", 200000, 1000000), ONE, .metric = LAB_BY_BYTES },
     { "wake", "two runtimes wake each other in turn (both CPUs)",
-      TASKS("wake", "trip", 5000, 20000), OUTSIDE, .metric = LAB_BY_P50 },
+      TASKS("wake", "trip", 5000, 10000), OUTSIDE, .metric = LAB_BY_P50 },
     { "jitter", "64 tasks sleep 1 ms; from the timer's wake to the poll",
       TASKS("jitter", "wake", 100, 500), ONE, .metric = LAB_BY_P50 },
     { "startup", "from the process's start to the first task's first line",
@@ -159,7 +159,7 @@ const struct lab_row lab_rows[] = {
     { "read-32", "cached file, 32 in flight", READ(32, 10240, 102400), .full_only = true },
     { "read-64", "cached file, 64 in flight", READ(64, 10240, 102400) },
     { "read-128", "cached file, 128 in flight", READ(128, 10240, 102400), .full_only = true },
-    { "direct-1", "O_DIRECT, 1 in flight", READ(1, 2048, 25600), .direct = true,
+    { "direct-1", "O_DIRECT, 1 in flight", READ(1, 2048, 6400), .direct = true,
       .full_only = true },
     { "direct-8", "O_DIRECT, 8 in flight", READ(8, 2048, 25600), .direct = true,
       .full_only = true },
@@ -170,7 +170,7 @@ const struct lab_row lab_rows[] = {
     { "direct-128", "O_DIRECT, 128 in flight", READ(128, 2048, 25600), .direct = true,
       .full_only = true },
     { "hog", "a cached read beside a task that computes for 1 ms",
-      WORK("reads", "hog", "read", 100, 2000), ONE, .needs_file = true,
+      WORK("reads", "hog", "read", 100, 500), ONE, .needs_file = true,
       .metric = LAB_BY_P99, .full_only = true },
     { "hog-direct", "an O_DIRECT read beside a task that computes for 1 ms",
       WORK("reads", "hog", "read", 50, 500), ONE, .needs_file = true, .direct = true,

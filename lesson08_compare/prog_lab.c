@@ -21,16 +21,18 @@ static const char help[] =
     "through\n"
     "the same work, and compares them.\n\n"
     "  --short         the rows that fit into about four minutes (default)\n"
-    "  --full          all rows, longer runs, more rounds: hours\n"
+    "  --full          all rows, larger work, more rounds: an hour\n"
     "  --resume        goes on with the newest lab of the same plan that was "
     "interrupted,\n"
     "                  or begins a new one\n"
-    "  --rounds N      1 to 100 (3; with --full 7)\n"
+    "  --rounds N      1 to 100, of every row (3; with --full 7, and 5 of the rows "
+    "on which\n"
+    "                  no verdict and no claim hangs)\n"
     "  --only PATTERN  only runs whose \" ROW CONTESTANT\" contains PATTERN, or one "
     "of\n"
     "                  several with commas between; each may contain * and ?; the raw\n"
     "                  loop to compare with is added\n"
-    "  --measure MS    measured time of a server's run (250; with --full 2000)\n"
+    "  --measure MS    measured time of a server's run (250; with --full 300)\n"
     "  --instructions  counts instructions as well, if valgrind is there (--full "
     "does)\n"
     "  --bin FOLDER    where our programs that compete are (beside the lab itself)\n"
@@ -38,6 +40,10 @@ static const char help[] =
     "(tools/weigh)\n"
     "  --report FILE   prints the tables of a recorded lab (its runs.jsonl)\n"
     "  --claims FILE   what the course's article says, against a recorded lab\n"
+    "  --agree A B     do two recorded labs agree? 1 if a verdict or a claim of one "
+    "contradicts\n"
+    "                  the other's\n"
+    "  --plan          what would be measured, and how long that takes, a line a row\n"
     "  --html FILE     a recorded lab as one page for a browser, on stdout\n"
     "  --which         asks five questions and names a runtime\n"
     "  --answers A,B,C,D,E  the same, answered in advance\n"
@@ -76,6 +82,8 @@ enum action {
     ACTION_REPORT,
     ACTION_CLAIMS,
     ACTION_HTML,
+    ACTION_AGREE,
+    ACTION_PLAN,
     ACTION_WHICH,
     ACTION_HELP
 };
@@ -84,6 +92,7 @@ struct options {
     enum action action;
     bool resume;
     const char *report;  /* the recorded lab */
+    const char *second;  /* the other one, of --agree */
     const char *answers; /* to --which; NULL: it asks */
     uint64_t rounds, measure;
 };
@@ -123,6 +132,13 @@ static bool take_option(int option, struct options *options, struct lab *lab)
                           : option == 'k' ? ACTION_CLAIMS
                                           : ACTION_HTML;
         return true;
+    case 'g':
+        options->report = optarg;
+        options->action = ACTION_AGREE;
+        return true;
+    case 'n':
+        options->action = ACTION_PLAN;
+        return true;
     case 'a':
         options->answers = optarg;
         options->action = ACTION_WHICH;
@@ -157,6 +173,8 @@ static bool parse_options(int argc, char **argv, struct options *options,
         { "report", required_argument, NULL, 'p' },
         { "claims", required_argument, NULL, 'k' },
         { "html", required_argument, NULL, 't' },
+        { "agree", required_argument, NULL, 'g' },
+        { "plan", no_argument, NULL, 'n' },
         { "which", no_argument, NULL, 'q' },
         { "answers", required_argument, NULL, 'a' },
         { "list", no_argument, NULL, 'l' },
@@ -167,6 +185,12 @@ static bool parse_options(int argc, char **argv, struct options *options,
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1)
         if (!take_option(option, options, lab))
             return false;
+    if (options->action == ACTION_AGREE && optind < argc)
+        options->second = argv[optind++];
+    if (options->action == ACTION_AGREE && !options->second) {
+        fprintf(stderr, "lab: --agree takes two files\n");
+        return false;
+    }
     if (optind < argc) {
         fprintf(stderr, "lab: unexpected argument '%s'\n", argv[optind]);
         return false;
@@ -186,6 +210,10 @@ static int act(struct lab *lab, const struct options *options)
         return lab_main_claims(lab, options->report);
     case ACTION_HTML:
         return lab_main_html(lab, options->report);
+    case ACTION_AGREE:
+        return lab_main_agree(lab, options->report, options->second);
+    case ACTION_PLAN:
+        return lab_main_plan(lab);
     case ACTION_WHICH:
         return lab_main_which(lab, options->answers);
     case ACTION_LIST:

@@ -231,6 +231,45 @@ static void rounds_are_interleaved_and_counting_comes_after_them(void **state)
     lab_testing_no_script("base_uring");
 }
 
+static void rows_on_which_no_verdict_hangs_have_fewer_rounds(void **state)
+{
+    (void)state;
+    lab.rounds = 7;
+    lab.few_rounds = 3;
+    assert_int_equal(lab_rounds(&lab, lab_testing_row("spawn")), 7);  /* a verdict */
+    assert_int_equal(lab_rounds(&lab, lab_testing_row("fib-2w")), 7); /* a claim */
+    assert_int_equal(lab_rounds(&lab, lab_testing_row("direct-128")), 7);
+    assert_int_equal(lab_rounds(&lab, lab_testing_row("tree")), 3);
+    assert_int_equal(lab_rounds(&lab, lab_testing_row("weight")), 1);
+    lab.only = "spawn steal/epoll,tree steal/epoll";
+    lab_ask(&lab);
+    snprintf(lab.offers[lab_testing_contestant("steal/epoll")].workloads, 1024,
+             " spawn tree ");
+    lab.full = true;
+    assert_int_equal(lab_plan(&lab), 0);
+    assert_int_equal(lab.step_count, 7 + 3);
+    const char *table = lab_testing_said(lab_plan_print);
+    assert_non_null(strstr(table, "\n  spawn                   7      7 "));
+    assert_non_null(strstr(table, "\n  tree                    3      3 "));
+    lab.rounds = 2; /* never more than the others */
+    assert_int_equal(lab_rounds(&lab, lab_testing_row("tree")), 2);
+    lab.rounds = 7;
+    lab.few_rounds = 0;
+    assert_int_equal(lab_rounds(&lab, lab_testing_row("tree")), 7);
+}
+
+/* A row without a guess would make the plan's first sentence a lie. */
+static void every_step_is_expected_to_take_some_time(void **state)
+{
+    (void)state;
+    for (int row = 0; row < lab_row_count; row++)
+        for (int p = LAB_TIMED; p <= LAB_INSTRUCTIONS; p++) {
+            struct lab_step step = { .row = row, .purpose = (enum lab_purpose)p };
+            double seconds = lab_expected_seconds(&lab, &step);
+            assert_true(seconds > 0 && seconds < 120);
+        }
+}
+
 static void the_time_left_is_learned_from_runs(void **state)
 {
     (void)state;
@@ -342,6 +381,8 @@ int main(void)
         cmocka_unit_test(who_hangs_is_ended_at_the_limit),
         cmocka_unit_test(who_failed_is_not_asked_again_and_the_others_go_on),
         cmocka_unit_test(rounds_are_interleaved_and_counting_comes_after_them),
+        cmocka_unit_test(rows_on_which_no_verdict_hangs_have_fewer_rounds),
+        cmocka_unit_test(every_step_is_expected_to_take_some_time),
         cmocka_unit_test(the_time_left_is_learned_from_runs),
         cmocka_unit_test(a_lab_that_was_cut_off_goes_on_where_it_was),
         cmocka_unit_test(another_plan_or_program_is_another_lab),

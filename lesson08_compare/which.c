@@ -255,7 +255,7 @@ void which_print(const struct lab *lab, const struct which_advice *advice, FILE 
     if (lab->run_count == 0) {
         fprintf(out,
                 "\nNothing has been measured yet on this machine: make lesson8 takes "
-                "minutes,\nmake lab hours; make peers builds what is compared.\n");
+                "minutes,\nmake lab an hour; make peers builds what is compared.\n");
         return;
     }
     fprintf(out, "\nwhat the lab of %s says (less than 1 supports it):\n",
