@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/container.h"
 #include "lesson08_compare/lab_main.h"
 #include "lesson08_compare/process.h"
 
@@ -97,6 +98,31 @@ struct options {
     uint64_t rounds, measure;
 };
 
+/* What is to be done instead of a lab; false for a wrong option, and getopt_long has
+ * said why. */
+static bool take_action(int option, struct options *options)
+{
+    static const struct {
+        int option;
+        enum action action;
+    } actions[] = {
+        { 'p', ACTION_REPORT }, { 'k', ACTION_CLAIMS }, { 't', ACTION_HTML },
+        { 'g', ACTION_AGREE },  { 'n', ACTION_PLAN },   { 'a', ACTION_WHICH },
+        { 'q', ACTION_WHICH },  { 'l', ACTION_LIST },   { 'h', ACTION_HELP },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+        if (actions[i].option != option)
+            continue;
+        options->action = actions[i].action;
+        if (option == 'a')
+            options->answers = optarg;
+        else if (optarg)
+            options->report = optarg;
+        return true;
+    }
+    return false;
+}
+
 /* False for a wrong option. */
 static bool take_option(int option, struct options *options, struct lab *lab)
 {
@@ -124,36 +150,8 @@ static bool take_option(int option, struct options *options, struct lab *lab)
     case 'w':
         lab->weigh = optarg;
         return true;
-    case 'p':
-    case 'k':
-    case 't':
-        options->report = optarg;
-        options->action = option == 'p'   ? ACTION_REPORT
-                          : option == 'k' ? ACTION_CLAIMS
-                                          : ACTION_HTML;
-        return true;
-    case 'g':
-        options->report = optarg;
-        options->action = ACTION_AGREE;
-        return true;
-    case 'n':
-        options->action = ACTION_PLAN;
-        return true;
-    case 'a':
-        options->answers = optarg;
-        options->action = ACTION_WHICH;
-        return true;
-    case 'q':
-        options->action = ACTION_WHICH;
-        return true;
-    case 'l':
-        options->action = ACTION_LIST;
-        return true;
-    case 'h':
-        options->action = ACTION_HELP;
-        return true;
     default:
-        return false; /* getopt_long has said why */
+        return take_action(option, options);
     }
 }
 
