@@ -41,6 +41,7 @@ static const struct verdict_question best_peer[] = {
     TASKS(AGAINST_PEERS, 1),
     { "read-64", BY_METRIC, AGAINST_PEERS, 1, NULL },
     { "direct-64", BY_METRIC, AGAINST_PEERS, 1, NULL },
+    { "wake", BY_METRIC, AGAINST_PEERS, 1, NULL },
 };
 static const struct verdict_question tokio[] = { TASKS(AGAINST_TOKIO, 0.80) };
 static const struct verdict_question servers[] = {
