@@ -276,7 +276,7 @@ ssize_t http_min_feed(struct http_min *http, const char *in, size_t n, char *out
     const char *limit = in + n;
     while (in < limit && !http->closing && answer_next(http, &in, limit, &to))
         ++*requests;
-    if (http->held || in < limit) {
+    if (!http->closing && (http->held || in < limit)) {
         int err = hold_only(http, in, (size_t)(limit - in));
         if (err < 0)
             return err;

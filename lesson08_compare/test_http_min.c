@@ -212,6 +212,18 @@ static void a_full_chunk_of_requests_after_half_of_one_fits(void **state)
     assert_int_equal(out_len, answers * WORKLOAD_RESPONSE_SIZE);
 }
 
+static void what_follows_the_last_answer_needs_no_memory(void **state)
+{
+    (void)state;
+    static const char stream[] = "GET /hello HTTP/2.0\r\n\r\n" GOOD;
+    fault_arm("malloc", 1, ENOMEM);
+    ssize_t wrote = http_min_feed(&http, stream, sizeof stream - 1, out, &answers);
+    fault_disarm();
+    assert_true(wrote > 0);
+    assert_true(http.closing);
+    assert_null(http.held);
+}
+
 static void no_memory_is_an_error(void **state)
 {
     (void)state;
@@ -235,6 +247,7 @@ int main(void)
         cmocka_unit_test_setup(
             a_head_of_the_largest_size_is_served_and_one_byte_more_is_not, fresh),
         cmocka_unit_test_setup(a_full_chunk_of_requests_after_half_of_one_fits, fresh),
+        cmocka_unit_test_setup(what_follows_the_last_answer_needs_no_memory, fresh),
         cmocka_unit_test_setup(no_memory_is_an_error, fresh),
     };
     return cmocka_run_group_tests_name("http_min", tests, NULL, finish);
