@@ -32,7 +32,7 @@ enum step {
 
 /* ---- answers */
 
-static void write_answer(struct http_session *self)
+static inline void write_answer(struct http_session *self)
 {
     self->out_size +=
         http_answer_write(&self->answer, self->service, self->out + self->out_size,
@@ -172,38 +172,48 @@ static void forget_pending(struct http_session *self)
     self->pending_size = 0;
 }
 
+/* Bytes of a new request are here. True: its head is complete, and its body is next. */
+static bool begin_request(struct http_session *self, enum step *step)
+{
+    self->in_request = true;
+    enum http_verdict verdict = parse_head(self);
+    if (verdict != HTTP_COMPLETE) {
+        *step = verdict == HTTP_ERROR ? give_up(self, self->request.error) : STEP_INPUT;
+        return false;
+    }
+    decide(self);
+    forget_pending(self);
+    self->in_body = true;
+    if (self->request.expects_continue) { /* it has a body, then */
+        memcpy(self->out + self->out_size, HTTP_CONTINUE, sizeof HTTP_CONTINUE - 1);
+        self->out_size += sizeof HTTP_CONTINUE - 1;
+    }
+    return true;
+}
+
 /* One step through the input; never waits. */
 static enum step advance(struct http_session *self)
 {
     size_t left, used;
-    const char *bytes = lent_bytes(self, &left);
+    enum step step;
+    lent_bytes(self, &left);
     if (sizeof self->out - self->out_size < HTTP_RESPONSE_ROOM)
         return STEP_FLUSH;
     if (left == 0)
         return STEP_INPUT;
-    if (!self->in_body) {
-        self->in_request = true;
-        enum http_verdict verdict = parse_head(self);
+    if (!self->in_body && !begin_request(self, &step))
+        return step;
+    if (!http_body_done(&self->request.body)) {
+        const char *bytes = lent_bytes(self, &left);
+        enum http_verdict verdict =
+            http_body_skip(&self->request.body, bytes, left, &used);
+        self->lent_at += used;
         if (verdict == HTTP_ERROR)
-            return give_up(self, self->request.error);
+            return give_up(self, self->request.body.error);
         if (verdict == HTTP_NEED_MORE)
             return STEP_INPUT;
-        decide(self);
-        forget_pending(self);
-        self->in_body = true;
-        if (http_body_done(&self->request.body))
-            return conclude(self);
-        if (self->request.expects_continue) {
-            memcpy(self->out + self->out_size, HTTP_CONTINUE, sizeof HTTP_CONTINUE - 1);
-            self->out_size += sizeof HTTP_CONTINUE - 1;
-        }
-        bytes = lent_bytes(self, &left);
     }
-    enum http_verdict verdict = http_body_skip(&self->request.body, bytes, left, &used);
-    self->lent_at += used;
-    if (verdict == HTTP_ERROR)
-        return give_up(self, self->request.body.error);
-    return verdict == HTTP_COMPLETE ? conclude(self) : STEP_INPUT;
+    return conclude(self);
 }
 
 /* Goes on until something has to be waited for. */

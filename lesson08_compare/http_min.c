@@ -1,10 +1,13 @@
-/* http_min: find the empty line, look at the head, append the answer.
+/* http_min: read a head line by line, append the answer when the empty line is there.
  *
  * Problem: a TCP stream knows no requests; one receive may bring half of one or five of
  * them. Idea: work on the receive buffer itself as long as requests end inside it, and
- * copy only the tail that is left over. Invariant: `held` never contains a complete
- * request, and never more than HTTP_MIN_HEAD bytes between two calls - which bounds
- * both the memory of a slow sender and the time spent scanning the same bytes again. */
+ * copy only the tail that is left over. A head is read once, from its first byte on:
+ * looking for its end first and for its lines afterwards would search the same bytes
+ * twice. The line that nearly every request starts with is compared as a whole; only
+ * another one is taken apart. Invariant: `held` never contains a complete request, and
+ * always less than HTTP_MIN_HEAD bytes between two calls - which bounds both the memory
+ * of a slow sender and the time spent reading the same bytes again. */
 #include "lesson08_compare/http_min.h"
 
 #include <errno.h>
@@ -13,7 +16,12 @@
 #include <strings.h>
 #include <time.h>
 
+#include "common/check.h"
 #include "common/thread_local.h"
+
+/* What is not on the way of the usual request stays out of its code, which then needs
+ * fewer registers. */
+#define RARELY __attribute__((cold, noinline))
 
 /* The good answer with the current date, made once a second for each thread. */
 struct hello {
@@ -22,41 +30,44 @@ struct hello {
 };
 static TLS_DEFINE(struct hello, hello);
 
-static void refresh_hello(void)
+static RARELY void make_hello(time_t second)
 {
-    struct timespec now; /* the coarse clock is read without a system call */
     struct tm utc;
     char date[64];
-    clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    if (TLS(hello).second == now.tv_sec && TLS(hello).text[0])
-        return;
-    TLS(hello) = (struct hello){ now.tv_sec, WORKLOAD_RESPONSE };
-    if (gmtime_r(&now.tv_sec, &utc) &&
+    TLS(hello) = (struct hello){ second, WORKLOAD_RESPONSE };
+    if (gmtime_r(&second, &utc) &&
         strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &utc) ==
             WORKLOAD_DATE_SIZE)
         memcpy(TLS(hello).text + WORKLOAD_DATE_AT, date, WORKLOAD_DATE_SIZE);
 }
 
+static inline const char *hello_now(void)
+{
+    struct timespec now; /* the coarse clock is read without a system call */
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (UNLIKELY(TLS(hello).second != now.tv_sec || !TLS(hello).text[0]))
+        make_hello(now.tv_sec);
+    return TLS(hello).text;
+}
+
+/* What is known so far of a request whose head is being read. */
+struct head {
+    const char *answer; /* borrows: a literal, or the thread's hello */
+    size_t length;      /* of the answer, bytes */
+    bool needs_host;    /* HTTP/1.1, and there was none yet */
+    bool close;         /* the connection ends with this answer */
+    bool wrong;         /* it does, since nobody knows where the next request starts */
+};
+
 #define ANSWER(status) "HTTP/1.1 " status "\r\nContent-Length: 0\r\n\r\n"
 #define ANSWER_AND_CLOSE(status)                                                       \
     "HTTP/1.1 " status "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-struct answer {
-    const char *text; /* borrows: a literal, or the thread's hello */
-    size_t length;
-    bool close;
-};
-
-#define AS_ANSWER(literal, then_close)                                                 \
-    (struct answer)                                                                    \
-    {                                                                                  \
-        literal, sizeof(literal) - 1, then_close                                       \
-    }
-
-static struct answer bad_request(void)
-{
-    return AS_ANSWER(ANSWER_AND_CLOSE("400 Bad Request"), true);
-}
+#define SET_ANSWER(head, literal)                                                      \
+    ((head)->answer = (literal), (head)->length = sizeof(literal) - 1)
+#define REFUSE(head, status)                                                           \
+    (SET_ANSWER(head, ANSWER_AND_CLOSE(status)), (head)->close = (head)->wrong = true)
+#define BAD_REQUEST "400 Bad Request"
 
 void http_min_finish(struct http_min *http)
 {
@@ -66,14 +77,83 @@ void http_min_finish(struct http_min *http)
     *http = (struct http_min){ 0 };
 }
 
-/* The value of the header line if its name is `name`, else NULL. Inline, so that length
- * and first letter are known where it is called: they rule out most lines. */
+/* ---- the request line */
+
+#define GOOD_LINE "GET " WORKLOAD_PATH " HTTP/1.1\r\n"
+
+static void answer_hello(struct head *head)
+{
+    head->answer = hello_now();
+    head->length = WORKLOAD_RESPONSE_SIZE;
+}
+
+/* Method, target and version, from `line` to the line's last byte at `end`. */
+static RARELY void take_request_line(const char *line, const char *end,
+                                     struct head *head)
+{
+    const char *line_end = memchr(line, '\r', (size_t)(end - line));
+    const char *target = line_end ? memchr(line, ' ', (size_t)(line_end - line)) : NULL;
+    if (!target || target++ == line || line_end + 1 != end) {
+        REFUSE(head, BAD_REQUEST);
+        return;
+    }
+    const char *version = memchr(target, ' ', (size_t)(line_end - target));
+    if (!version || line_end - version != 9 || memcmp(version, " HTTP/1.", 8) != 0) {
+        REFUSE(head, BAD_REQUEST);
+        return;
+    }
+    size_t target_len = (size_t)(version - target);
+    head->close = version[8] == '0';
+    head->needs_host = !head->close;
+    if (target - line != 4 || memcmp(line, "GET", 3) != 0)
+        SET_ANSWER(head, "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n"
+                         "Content-Length: 0\r\n\r\n");
+    else if (target_len == sizeof WORKLOAD_PATH - 1 &&
+             memcmp(target, WORKLOAD_PATH, target_len) == 0)
+        answer_hello(head);
+    else
+        SET_ANSWER(head, ANSWER("404 Not Found"));
+}
+
+/* Moves *at behind the line; false: it is not complete. */
+static inline bool read_request_line(const char **at, const char *limit,
+                                     struct head *head)
+{
+    size_t good = sizeof GOOD_LINE - 1;
+    if ((size_t)(limit - *at) >= good && memcmp(*at, GOOD_LINE, good) == 0) {
+        *head = (struct head){ .needs_host = true };
+        answer_hello(head);
+        *at += good;
+        return true;
+    }
+    const char *end = memchr(*at, '\n', (size_t)(limit - *at));
+    if (!end)
+        return false;
+    *head = (struct head){ 0 };
+    take_request_line(*at, end, head);
+    *at = end + 1;
+    return true;
+}
+
+/* ---- the header lines */
+
+/* "Host:" in any case: a letter differs from its other case in one bit. */
+static inline bool is_host(const char *line, size_t length)
+{
+    char lower[4];
+    if (length < sizeof lower + 1)
+        return false;
+    for (size_t i = 0; i < sizeof lower; i++)
+        lower[i] = (char)(line[i] | 0x20);
+    return memcmp(lower, "host", sizeof lower) == 0 && line[sizeof lower] == ':';
+}
+
+/* The value of the header line if its name is `name`, else NULL. */
 static inline const char *header_value(const char *line, size_t length,
                                        const char *name)
 {
     size_t n = strlen(name);
-    if (length <= n || line[n] != ':' || (line[0] | 0x20) != (name[0] | 0x20) ||
-        strncasecmp(line, name, n) != 0)
+    if (length <= n || line[n] != ':' || strncasecmp(line, name, n) != 0)
         return NULL;
     line += n + 1;
     while (*line == ' ' || *line == '\t')
@@ -81,136 +161,125 @@ static inline const char *header_value(const char *line, size_t length,
     return line;
 }
 
-/* What the header lines, from `line` to the empty line at `end`, mean for the answer.
- */
-static struct answer look_at_headers(const char *line, const char *end,
-                                     struct answer answer, bool needs_host)
+static RARELY void take_header(const char *line, size_t length, struct head *head)
 {
-    while (line < end) {
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        size_t length = (size_t)((stop ? stop : end) - line);
-        const char *value;
-        if (*line == ' ' || *line == '\t' || *line == ':' || !memchr(line, ':', length))
-            return bad_request();
-        if (header_value(line, length, "Host"))
-            needs_host = false;
-        else if ((value = header_value(line, length, "Connection"))) {
-            if (strncasecmp(value, "close", 5) == 0)
-                answer.close = true;
-            else if (strncasecmp(value, "keep-alive", 10) == 0)
-                answer.close = false;
-        } else if (header_value(line, length, "Transfer-Encoding") ||
-                   ((value = header_value(line, length, "Content-Length")) &&
-                    (value[0] != '0' || value[1] != '\r')))
-            return AS_ANSWER(ANSWER_AND_CLOSE("413 Content Too Large"), true);
-        line += length + 1;
+    const char *value;
+    if (!memchr(line, ':', length)) {
+        REFUSE(head, BAD_REQUEST);
+    } else if ((value = header_value(line, length, "Connection"))) {
+        if (strncasecmp(value, "close", 5) == 0)
+            head->close = true;
+        else if (strncasecmp(value, "keep-alive", 10) == 0)
+            head->close = false;
+    } else if (header_value(line, length, "Transfer-Encoding") ||
+               ((value = header_value(line, length, "Content-Length")) &&
+                (value[0] != '0' || value[1] != '\r'))) {
+        REFUSE(head, "413 Content Too Large");
     }
-    return needs_host ? bad_request() : answer;
 }
 
-/* One whole head, from `head` to its last "\r\n\r\n" at `end`. */
-static struct answer answer_to(const char *head, const char *end)
+/* Like read_request_line; there was a line before this one. */
+static inline bool read_header(const char **at, const char *limit, struct head *head)
 {
-    const char *line_end = memchr(head, '\r', (size_t)(end - head) + 1);
-    const char *target = memchr(head, ' ', (size_t)(line_end - head));
-    if (!target || target == head || line_end[1] != '\n')
-        return bad_request();
-    target++;
-    const char *version = memchr(target, ' ', (size_t)(line_end - target));
-    if (!version || line_end - version != 9 || memcmp(version, " HTTP/1.", 8) != 0)
-        return bad_request();
-    bool is_1_0 = version[8] == '0';
-    size_t target_len = (size_t)(version - target);
-    struct answer answer = AS_ANSWER(ANSWER("404 Not Found"), false);
-    if (target - head != 4 || memcmp(head, "GET", 3) != 0)
-        answer = AS_ANSWER("HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n"
-                           "Content-Length: 0\r\n\r\n",
-                           false);
-    else if (target_len == sizeof WORKLOAD_PATH - 1 &&
-             memcmp(target, WORKLOAD_PATH, target_len) == 0)
-        answer = (struct answer){ TLS(hello).text, WORKLOAD_RESPONSE_SIZE, false };
-    answer.close = is_1_0;
-    /* A head without header lines ends where its request line does. */
-    const char *headers = line_end == end ? end : line_end + 2;
-    return look_at_headers(headers, end, answer, !is_1_0);
+    const char *line = *at;
+    const char *end = memchr(line, '\n', (size_t)(limit - line));
+    if (!end)
+        return false;
+    if (end[-1] != '\r' || (unsigned char)*line <= ' ' || *line == ':')
+        REFUSE(head, BAD_REQUEST);
+    else if (is_host(line, (size_t)(end - line)))
+        head->needs_host = false;
+    else
+        take_header(line, (size_t)(end - line), head);
+    *at = end + 1;
+    return true;
 }
 
-/* Where the head's empty line is. Not memmem: for a head of two lines its preparation
- * costs more than three calls of memchr. */
-static const char *head_end(const char *at, const char *limit)
+/* ---- heads */
+
+static inline bool empty_line(const char *at, const char *limit)
 {
-    while ((at = memchr(at, '\r', (size_t)(limit - at))) && limit - at >= 4) {
-        if (memcmp(at, "\r\n\r\n", 4) == 0)
-            return at;
-        at++;
+    return limit - at >= 2 && memcmp(at, "\r\n", 2) == 0;
+}
+
+/* Moves *at behind the head; false: it has no end before `limit`. A wrong one ends
+ * where it is seen to be wrong. */
+static inline bool read_head(const char **at, const char *limit, struct head *head)
+{
+    if (!read_request_line(at, limit, head))
+        return false;
+    while (!head->wrong && !empty_line(*at, limit)) {
+        if (!read_header(at, limit, head))
+            return false;
     }
-    return NULL;
+    if (head->wrong)
+        return true;
+    if (head->needs_host)
+        REFUSE(head, BAD_REQUEST);
+    *at += 2;
+    return true;
 }
 
-static size_t append(struct http_min *http, char *out, struct answer answer)
+/* Takes a request off the bytes from *at to `limit` and appends its answer; false: there
+ * is no whole one. */
+static inline bool answer_next(struct http_min *http, const char **at,
+                               const char *limit, char **out)
 {
-    memcpy(out, answer.text, answer.length);
-    http->closing = http->closing || answer.close;
-    return answer.length;
+    bool full = limit - *at >= HTTP_MIN_HEAD;
+    const char *end = *at;
+    struct head head;
+    if (read_head(&end, full ? *at + HTTP_MIN_HEAD : limit, &head))
+        *at = end;
+    else if (full)
+        REFUSE(&head, "431 Request Header Fields Too Large");
+    else
+        return false;
+    memcpy(*out, head.answer, head.length);
+    *out += head.length;
+    http->closing = head.close;
+    return true;
 }
 
-/* Answers every whole request in `in`; *used is where the first incomplete one starts.
- */
-static size_t answer_all(struct http_min *http, const char *in, size_t n, size_t *used,
-                         char *out, uint64_t *requests)
-{
-    size_t wrote = 0;
-    const char *at = in, *limit = in + n;
-    while (!http->closing) {
-        const char *end = head_end(at, limit);
-        size_t head = (size_t)((end ? end : limit) - at);
-        if (head > HTTP_MIN_HEAD) {
-            static const char too_large[] =
-                ANSWER_AND_CLOSE("431 Request Header Fields Too Large");
-            wrote += append(http, out + wrote, AS_ANSWER(too_large, true));
-            break;
-        }
-        if (!end)
-            break;
-        wrote += append(http, out + wrote, answer_to(at, end));
-        ++*requests;
-        at = end + 4;
-    }
-    *used = (size_t)(at - in);
-    return wrote;
-}
+/* ---- the part of a request that is left over */
 
 static int hold(struct http_min *http, const char *in, size_t n)
 {
     if (!http->held && !(http->held = malloc(HTTP_MIN_HEAD + HTTP_MIN_CHUNK)))
         return -ENOMEM;
-    memcpy(http->held + http->held_len, in, n);
+    memmove(http->held + http->held_len, in, n); /* `in` may be in `held` */
     http->held_len += n;
+    return 0;
+}
+
+/* Makes the n bytes, which may be none, what is held. */
+static RARELY int hold_only(struct http_min *http, const char *in, size_t n)
+{
+    http->held_len = 0;
+    if (n > 0)
+        return hold(http, in, n);
+    free(http->held);
+    http->held = NULL;
     return 0;
 }
 
 ssize_t http_min_feed(struct http_min *http, const char *in, size_t n, char *out,
                       uint64_t *requests)
 {
-    size_t used;
     if (http->closing)
         return 0;
-    refresh_hello();
-    if (http->held_len == 0) {
-        size_t wrote = answer_all(http, in, n, &used, out, requests);
-        if (!http->closing && used < n && hold(http, in + used, n - used) < 0)
-            return -ENOMEM;
-        return (ssize_t)wrote;
+    if (http->held) {
+        hold(http, in, n); /* has its memory */
+        in = http->held;
+        n = http->held_len;
     }
-    int err = hold(http, in, n);
-    if (err < 0)
-        return err;
-    size_t wrote = answer_all(http, http->held, http->held_len, &used, out, requests);
-    http->held_len -= used;
-    memmove(http->held, http->held + used, http->held_len);
-    if (http->held_len == 0) {
-        free(http->held);
-        http->held = NULL;
+    char *to = out;
+    const char *limit = in + n;
+    while (in < limit && !http->closing && answer_next(http, &in, limit, &to))
+        ++*requests;
+    if (!http->closing && (http->held || in < limit)) {
+        int err = hold_only(http, in, (size_t)(limit - in));
+        if (err < 0)
+            return err;
     }
-    return (ssize_t)wrote;
+    return to - out;
 }

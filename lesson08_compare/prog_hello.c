@@ -6,13 +6,14 @@
  * left between it and them is the runtime. The lab shows httpd as well. */
 #include "lesson07_custom/server.h"
 
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lesson08_compare/http_min.h"
 
-/* A pipelined batch of answers that is longer goes through memory of its own. */
-#define OUT_ROOM 256
+/* A head as browsers and load generators send it without being asked for more; what needs
+ * more room - a longer one, or a pipelined batch - goes through memory of its own. */
+#define OUT_ROOM HTTP_MIN_ANSWERS(48)
 
 struct session {
     ASYNC_FRAME;
@@ -25,29 +26,23 @@ struct session {
     char small[OUT_ROOM];
 };
 
-static TLS_DEFINE(char, answers_here[HTTP_MIN_ROOM(HTTP_MIN_CHUNK)]);
-
-/* The answers stay where they are until they are sent; the thread's buffer does not. */
-static bool keep_answers(struct session *self, size_t size)
-{
-    self->out = size <= sizeof self->small ? self->small : malloc(size);
-    self->out_size = size;
-    if (self->out)
-        memcpy(self->out, TLS(answers_here), size);
-    return self->out != NULL;
-}
-
-/* False: the connection is to be closed. */
+/* The answers are written where they can stay until they are sent. False: the connection
+ * is to be closed. */
 static bool answer(struct session *self)
 {
+    size_t came = (size_t)self->received.result;
+    size_t room = http_min_room(&self->http, came);
     uint64_t requests = 0;
-    ssize_t size =
-        http_min_feed(&self->http, self->received.with.bytes.buffer,
-                      (size_t)self->received.result, TLS(answers_here), &requests);
+    ssize_t size = -ENOMEM;
+    self->out = room <= sizeof self->small ? self->small : malloc(room);
+    if (self->out)
+        size = http_min_feed(&self->http, self->received.with.bytes.buffer, came,
+                             self->out, &requests);
     io_give_back(&self->received);
     while (requests-- > 0)
         runtime_count();
-    return size >= 0 && keep_answers(self, (size_t)size);
+    self->out_size = size > 0 ? (size_t)size : 0;
+    return size >= 0;
 }
 
 static void forget_answers(struct session *self)

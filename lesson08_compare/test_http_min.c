@@ -38,9 +38,11 @@ static void hide_dates(char *text)
 
 static void feed(const char *bytes, size_t n)
 {
+    size_t room = http_min_room(&http, n);
     ssize_t wrote = http_min_feed(&http, bytes, n, out + out_len, &answers);
     assert_true(wrote >= 0);
-    assert_true((size_t)wrote <= HTTP_MIN_ROOM(n));
+    assert_true((size_t)wrote <= room);
+    assert_true(room <= HTTP_MIN_ROOM(n));
     out_len += (size_t)wrote;
     out[out_len] = '\0';
     hide_dates(out);
@@ -84,6 +86,33 @@ static void wherever_the_stream_is_cut_the_answers_are_the_same(void **state)
         }
 }
 
+static void wherever_a_bad_stream_is_cut_the_refusal_is_the_same(void **state)
+{
+    (void)state;
+    static const char *const streams[] = {
+        GOOD "GET /hello HTTP/1.1\r\n\r\n",
+        GOOD "X  HTTP/1.1\r\nHost:\r\n\r\n\n",
+        GOOD "GET /hello HTTP/1.1\r\nno colon\r\nContent-Length: 5\r\n\r\nhello",
+        GOOD "GET /hello HTTP/1.1\r\nContent-Length: 5\r\nno colon\r\n\r\nhello",
+        GOOD "GET /hello HTTP/1.1\r\nHost: h\n\r\n" GOOD,
+        GOOD "GET /hello HTTP/1.0\r\n\r\n" GOOD,
+    };
+    static char whole[1024];
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
+        size_t n = strlen(streams[i]);
+        fresh(NULL);
+        feed(streams[i], n);
+        memcpy(whole, out, out_len + 1);
+        assert_true(http.closing);
+        for (size_t cut = 0; cut < n; cut++) {
+            fresh(NULL);
+            feed(streams[i], cut);
+            feed(streams[i] + cut, n - cut);
+            assert_string_equal(out, whole);
+        }
+    }
+}
+
 static void other_requests_get_their_error(void **state)
 {
     (void)state;
@@ -98,6 +127,17 @@ static void other_requests_get_their_error(void **state)
     answers_to("\r\n\r\n", "HTTP/1.1 400", true);
     answers_to(" \r\n\r\n", "HTTP/1.1 400", true);
     answers_to("GET /hello HTTP/1.1\rX\r\nHost: h\r\n\r\n", "HTTP/1.1 400", true);
+    answers_to("GET /hello HTTP/1.1\nHost: h\r\n\r\n", "HTTP/1.1 400", true);
+    answers_to("GET /hello HTTP/1.1\r\nHost: h\n\r\n", "HTTP/1.1 400", true);
+    answers_to("GET /hello HTTP/1.1\r\nHost: h\r\n\n", "HTTP/1.1 400", true);
+    answers_to("GET /hello HTTP/1.1\r\nHost: h\r\n folded: h\r\n\r\n", "HTTP/1.1 400",
+               true);
+    answers_to("GET /hello HTTP/1.1\r\nHost: h\r\n\rX: h\r\n\r\n", "HTTP/1.1 400",
+               true);
+    answers_to("GET /hello HTTP/1.1\r\nHost: h\r\n: h\r\n\r\n", "HTTP/1.1 400", true);
+    answers_to("GET /hello HTTP/1.1\r\nHos: h\r\nHostess: h\r\n\r\n", "HTTP/1.1 400",
+               true);
+    answers_to("GE\rT /hello HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 400", true);
     answers_to("GET /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
                "HTTP/1.1 413", true);
     answers_to("GET /hello HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -121,7 +161,7 @@ static void connection_headers_decide_who_stays(void **state)
 static void an_endless_head_is_refused_however_it_comes(void **state)
 {
     (void)state;
-    static char endless[HTTP_MIN_HEAD + 1];
+    static char endless[HTTP_MIN_HEAD];
     memset(endless, 'a', sizeof endless);
     feed(endless, sizeof endless);
     assert_true(http.closing);
@@ -133,6 +173,27 @@ static void an_endless_head_is_refused_however_it_comes(void **state)
     }
     assert_true(http.closing);
     assert_true(strstr(out, "HTTP/1.1 431") == out);
+}
+
+static void a_head_of_the_largest_size_is_served_and_one_byte_more_is_not(void **state)
+{
+    (void)state;
+    static const char start[] = "GET /hello HTTP/1.1\r\nHost: h\r\nX: ";
+    static char head[HTTP_MIN_HEAD + 1];
+    for (size_t size = HTTP_MIN_HEAD; size <= HTTP_MIN_HEAD + 1; size++) {
+        memset(head, 'x', size);
+        memcpy(head, start, sizeof start - 1);
+        memcpy(head + size - 4, "\r\n\r\n", 4);
+        for (size_t cut = 0; cut < size; cut++) {
+            fresh(NULL);
+            feed(head, cut);
+            feed(head + cut, size - cut);
+            assert_int_equal(answers, 1);
+            assert_true(http.closing == (size > HTTP_MIN_HEAD));
+            assert_true(strstr(out, http.closing ? "HTTP/1.1 431" : "HTTP/1.1 200") ==
+                        out);
+        }
+    }
 }
 
 static void a_full_chunk_of_requests_after_half_of_one_fits(void **state)
@@ -151,6 +212,18 @@ static void a_full_chunk_of_requests_after_half_of_one_fits(void **state)
     assert_int_equal(out_len, answers * WORKLOAD_RESPONSE_SIZE);
 }
 
+static void what_follows_the_last_answer_needs_no_memory(void **state)
+{
+    (void)state;
+    static const char stream[] = "GET /hello HTTP/2.0\r\n\r\n" GOOD;
+    fault_arm("malloc", 1, ENOMEM);
+    ssize_t wrote = http_min_feed(&http, stream, sizeof stream - 1, out, &answers);
+    fault_disarm();
+    assert_true(wrote > 0);
+    assert_true(http.closing);
+    assert_null(http.held);
+}
+
 static void no_memory_is_an_error(void **state)
 {
     (void)state;
@@ -166,10 +239,15 @@ int main(void)
         cmocka_unit_test_setup(the_good_request_gets_the_good_answer, fresh),
         cmocka_unit_test_setup(wherever_the_stream_is_cut_the_answers_are_the_same,
                                fresh),
+        cmocka_unit_test_setup(wherever_a_bad_stream_is_cut_the_refusal_is_the_same,
+                               fresh),
         cmocka_unit_test_setup(other_requests_get_their_error, fresh),
         cmocka_unit_test_setup(connection_headers_decide_who_stays, fresh),
         cmocka_unit_test_setup(an_endless_head_is_refused_however_it_comes, fresh),
+        cmocka_unit_test_setup(
+            a_head_of_the_largest_size_is_served_and_one_byte_more_is_not, fresh),
         cmocka_unit_test_setup(a_full_chunk_of_requests_after_half_of_one_fits, fresh),
+        cmocka_unit_test_setup(what_follows_the_last_answer_needs_no_memory, fresh),
         cmocka_unit_test_setup(no_memory_is_an_error, fresh),
     };
     return cmocka_run_group_tests_name("http_min", tests, NULL, finish);
