@@ -49,8 +49,9 @@ struct async {
     uint16_t loose; /* where in the frame the select set is that has children in flight
                        outside an await, in steps of 8 bytes; 0: there is none */
     bool cancelled : 1; /* level-triggered: each later await is cancelled too */
-    bool running : 1;   /* its poll is on the stack */
     bool shielded : 1;  /* the await in flight is not to be cancelled */
+    bool
+        running; /* its poll is on the stack; a byte of its own, written twice a poll */
 };
 _Static_assert(sizeof(struct async) == 24, "a frame's base is three words");
 

@@ -25,16 +25,9 @@ static struct executor *executor_of(struct scheduler *scheduler)
     return container_of(scheduler, struct executor, scheduler);
 }
 
-static int executor_admit(struct scheduler *scheduler)
+COLD static int admit_from_elsewhere(struct executor *self)
 {
-    struct executor *self = executor_of(scheduler);
     int err = 0;
-    if (task_home_is_here(self->home)) {
-        if (self->stopping)
-            return -ESHUTDOWN;
-        self->live++;
-        return 0;
-    }
     pthread_mutex_lock(&self->lock);
     if (self->stopping)
         err = -ESHUTDOWN;
@@ -44,10 +37,21 @@ static int executor_admit(struct scheduler *scheduler)
     return err;
 }
 
+static int executor_admit(struct scheduler *scheduler)
+{
+    struct executor *self = executor_of(scheduler);
+    if (!task_home_is_here(self->home))
+        return admit_from_elsewhere(self);
+    if (self->stopping)
+        return -ESHUTDOWN;
+    self->live++;
+    return 0;
+}
+
 /* Makes the owner look at what other threads brought, before its next poll. */
 static void attract(struct executor *self)
 {
-    /* release: pairs with the acquire in look_outside */
+    /* release: pairs with the acquire in attend */
     atomic_store_explicit(&self->attention, true, memory_order_release);
 }
 
@@ -58,14 +62,9 @@ static void announce(struct executor *self)
     parker_unpark(self->parker);
 }
 
-static void executor_schedule(struct scheduler *scheduler, struct task *task,
-                              enum schedule_why why)
+COLD static void schedule_from_elsewhere(struct executor *self, struct task *task,
+                                         enum schedule_why why)
 {
-    struct executor *self = executor_of(scheduler);
-    if (task_home_is_here(self->home)) {
-        run_order_push(&self->order, task, why);
-        return;
-    }
     pthread_mutex_lock(&self->lock);
     /* Admitted before the stop, and too late for its round: executor_cancel_all may not
      * have seen it (S12). It is SCHEDULED already, so this does not come back here. */
@@ -81,17 +80,32 @@ static void executor_schedule(struct scheduler *scheduler, struct task *task,
     atomic_fetch_sub_explicit(&self->visitors, 1, memory_order_release);
 }
 
-static void executor_retire(struct scheduler *scheduler)
+static void executor_schedule(struct scheduler *scheduler, struct task *task,
+                              enum schedule_why why)
 {
     struct executor *self = executor_of(scheduler);
-    if (task_home_is_here(self->home)) {
-        self->live--;
-        return;
-    }
-    pthread_mutex_lock(&self->lock); /* a spawn from elsewhere found no memory */
+    if (task_home_is_here(self->home))
+        run_order_push(&self->order, task, why);
+    else
+        schedule_from_elsewhere(self, task, why);
+}
+
+/* A spawn from elsewhere found no memory. */
+COLD static void retire_from_elsewhere(struct executor *self)
+{
+    pthread_mutex_lock(&self->lock);
     self->admitted--;
     announce(self); /* it may have been counted as live, and all that was waited for */
     pthread_mutex_unlock(&self->lock);
+}
+
+static void executor_retire(struct scheduler *scheduler)
+{
+    struct executor *self = executor_of(scheduler);
+    if (task_home_is_here(self->home))
+        self->live--;
+    else
+        retire_from_elsewhere(self);
 }
 
 static struct task_home *executor_home(struct scheduler *scheduler)
@@ -155,14 +169,18 @@ static void collect(struct executor *self)
     pthread_mutex_unlock(&self->lock);
 }
 
-static bool nothing_left(struct executor *self)
+/* A spawn may be between admit and schedule. */
+static bool nothing_admitted(struct executor *self)
 {
-    if (self->live)
-        return false;
-    pthread_mutex_lock(&self->lock); /* a spawn may be between admit and schedule */
+    pthread_mutex_lock(&self->lock);
     bool nothing = self->admitted == 0;
     pthread_mutex_unlock(&self->lock);
     return nothing;
+}
+
+static bool nothing_left(struct executor *self)
+{
+    return !self->live && nothing_admitted(self);
 }
 
 /* Every task waits with nobody to wake it, and no other thread is bringing one. */
@@ -176,13 +194,14 @@ static bool is_deadlocked(struct executor *self)
     return quiet;
 }
 
-static void report_deadlock(struct executor *self)
+COLD static int report_deadlock(struct executor *self)
 {
     fprintf(stderr,
             "executor: no runnable task, and %llu that wait with nobody left to wake "
             "them (rule W10):\n",
             (unsigned long long)self->stalled);
     executor_print_tasks(self);
+    return -EDEADLK;
 }
 
 static void add_one(_Atomic uint64_t *counter)
@@ -193,7 +212,7 @@ static void add_one(_Atomic uint64_t *counter)
 }
 
 /* In the middle of work: the parker's turn, and a look at the clock. */
-static int interrupt_work(struct executor *self)
+COLD static int interrupt_work(struct executor *self)
 {
     uint64_t now = clock_now();
     pace_look(&self->pace, now);
@@ -208,7 +227,7 @@ static int poll_task(struct executor *self, struct task *task)
                           memory_order_relaxed);
     task_run(&self->runner, task);
     atomic_store_explicit(&self->polling, NULL, memory_order_relaxed);
-    return pace_count(&self->pace) ? interrupt_work(self) : 0;
+    return UNLIKELY(pace_count(&self->pace)) ? interrupt_work(self) : 0;
 }
 
 /* Sleeps until the run's deadline at most; -ETIMEDOUT when it has passed. */
@@ -236,17 +255,21 @@ static void answer_call(struct executor *self)
         self->on_call(self, self->on_call_argument);
 }
 
-/* What other threads want of us. One flag for all of it, since this is asked before every
- * poll. */
-static void look_outside(struct executor *self)
+/* What other threads want of us. */
+COLD static void attend(struct executor *self)
 {
-    if (!atomic_load_explicit(&self->attention, memory_order_relaxed))
-        return;
     /* acquire: pairs with the release in attract. A swap, so that what was announced
      * before it is seen now, and what comes after it sets the flag again. */
     atomic_exchange_explicit(&self->attention, false, memory_order_acquire);
     collect(self);
     answer_call(self);
+}
+
+/* One flag for all of it, since this is asked before every poll. */
+static void look_outside(struct executor *self)
+{
+    if (UNLIKELY(atomic_load_explicit(&self->attention, memory_order_relaxed)))
+        attend(self);
 }
 
 /* One turn: a task if there is one, else a sleep. 1: go on; else what run returns. */
@@ -256,16 +279,10 @@ static int turn(struct executor *self, const struct task_handle *until)
     if (until ? task_is_done(until) : nothing_left(self))
         return 0;
     struct task *task = run_order_pop(&self->order, self->pace.left == 1);
-    int err;
-    if (task) {
-        err = poll_task(self, task);
-    } else if (is_deadlocked(self)) {
-        report_deadlock(self);
-        return -EDEADLK;
-    } else {
-        err = sleep_in_parker(self);
-    }
-    return err < 0 ? err : 1;
+    int err = task                  ? poll_task(self, task)
+              : is_deadlocked(self) ? report_deadlock(self)
+                                    : sleep_in_parker(self);
+    return UNLIKELY(err < 0) ? err : 1;
 }
 
 static int run(struct executor *self, const struct task_handle *until,

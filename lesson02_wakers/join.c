@@ -19,15 +19,10 @@
 #include <errno.h>
 
 #include "lesson02_wakers/panic.h"
-#include "lesson02_wakers/task_home.h"
+#include "lesson02_wakers/task_local.h"
 
 static struct task_join gone_mark;
 #define GONE (&gone_mark)
-
-static struct task_home *home_of(const struct task *task)
-{
-    return container_of(slab_of(task), struct task_home, slab);
-}
 
 /* Compare-exchange of the slot; a LOCAL task has one thread, so plain there. */
 static bool replace(struct task *task, struct task_join *expected,
@@ -76,18 +71,11 @@ static enum poll_state ask_again(struct context *context)
     return POLL_PENDING;
 }
 
-static enum poll_state join_poll(struct future *future, struct context *context)
+/* The task has not ended. */
+static enum poll_state wait_for_end(struct task_join *self, struct task *task,
+                                    struct context *context)
 {
-    struct task_join *self = container_of(future, struct task_join, future);
-    struct task *task = self->handle->task;
-    CHECK(task, "a join on an empty handle");
-    if (task_is_done(self->handle)) {
-        self->status = status_of(task);
-        if (self->status == JOIN_PANICKED)
-            self->panic = task_panic_text(self->handle);
-        return POLL_READY;
-    }
-    CHECK(!task_is_local(task) || task_home_is_here(home_of(task)),
+    CHECK(!task_is_local(task) || task_home_is_here(task_home_of(task)),
           "LOCAL task '%s' is joined on another thread than its own",
           task_future(task)->ops->name);
     if (self->registered) {
@@ -112,6 +100,19 @@ static enum poll_state join_poll(struct future *future, struct context *context)
     }
     self->registered = true;
     return POLL_PENDING;
+}
+
+static enum poll_state join_poll(struct future *future, struct context *context)
+{
+    struct task_join *self = container_of(future, struct task_join, future);
+    struct task *task = self->handle->task;
+    CHECK(task, "a join on an empty handle");
+    if (!task_is_done(self->handle))
+        return wait_for_end(self, task, context);
+    self->status = status_of(task);
+    if (UNLIKELY(self->status == JOIN_PANICKED))
+        self->panic = task_panic_text(self->handle);
+    return POLL_READY;
 }
 
 static void join_cancel(struct future *future)
@@ -140,5 +141,5 @@ const char *task_panic_text(const struct task_handle *handle)
 {
     if (task_status(handle) != JOIN_PANICKED)
         return NULL;
-    return panic_note_find(home_of(handle->task), handle->task);
+    return panic_note_find(task_home_of(handle->task), handle->task);
 }

@@ -6,34 +6,44 @@
  * only one of them can. Only the receiver leaves SENT. Invariant: the value belongs to
  * the sender in EMPTY, CLOSED and GONE, to the block in SENT, to the receiver in TAKEN.
  *
- * A receiver that waits puts its waker into the cell before it looks at the stage, and
- * the sender changes the stage before it looks into the cell (W1): one of the two sees
+ * A receiver that waits puts its waker into the cell and then looks at the stage (again),
+ * and the sender changes the stage before it looks into the cell (W1): one of the two sees
  * the other. The block stays until both ends are gone, so the sender may wake after
- * SENT. */
+ * SENT.
+ *
+ * Oneshots live as short and come as often as tasks, so on a thread that runs tasks the
+ * block is cut from their slab, which outlives whoever still holds an end; elsewhere it
+ * comes from malloc. */
 #include "lesson02_wakers/oneshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lesson02_wakers/task_home.h"
 #include "lesson02_wakers/waker_cell.h"
 
 enum stage { EMPTY, SENT, CLOSED, GONE, TAKEN };
 
 struct oneshot {
+    uint32_t life; /* the slab's, and never set: slab_each passes by what is no task */
     _Atomic unsigned stage;
     _Atomic unsigned ends;        /* that are left: the last one frees */
     void *value;                  /* guarded by stage; see the essay */
     struct waker_cell waiting;    /* local: only its waker is used */
     void (*dispose)(void *value); /* immutable */
     bool local;                   /* immutable */
+    bool in_slab;                 /* immutable */
 };
 
 static int create(struct oneshot_sender *sender, struct oneshot_receiver *receiver,
                   void (*dispose)(void *value), bool local)
 {
-    struct oneshot *shared = malloc(sizeof *shared);
+    struct task_home *home = TLS(task_home_here);
+    struct oneshot *shared =
+        home ? slab_alloc(&home->slab, sizeof *shared) : malloc(sizeof *shared);
     if (!shared)
         return -ENOMEM;
+    shared->in_slab = home != NULL;
     shared->dispose = dispose;
     shared->local = local;
     atomic_init(&shared->stage, EMPTY);
@@ -60,7 +70,7 @@ int oneshot_create_local(struct oneshot_sender *sender,
 /* ---- the four steps that differ: one thread needs no read-modify-write */
 
 /* Is the other end gone, too? */
-static bool last_end(struct oneshot *shared)
+static inline bool last_end(struct oneshot *shared)
 {
     if (shared->local) {
         unsigned ends = atomic_load_explicit(&shared->ends, memory_order_relaxed);
@@ -111,7 +121,10 @@ static void let_go(struct oneshot *shared)
     if (!last_end(shared))
         return;
     waker_cell_finish(&shared->waiting);
-    free(shared);
+    if (shared->in_slab)
+        slab_free(shared);
+    else
+        free(shared);
 }
 
 int oneshot_send(struct oneshot_sender *sender, void *value)
@@ -182,9 +195,11 @@ static enum poll_state receive_end(struct oneshot_receive *self, int result)
 {
     /* A waker that is left in the cell would keep our task in memory for nothing. */
     struct oneshot *shared = self->receiver->shared;
-    struct waker left = shared->local ? waker_take(&shared->waiting.waker)
-                                      : waker_cell_take(&shared->waiting);
-    waker_drop(&left);
+    if (self->registered) {
+        struct waker left = shared->local ? waker_take(&shared->waiting.waker)
+                                          : waker_cell_take(&shared->waiting);
+        waker_drop(&left);
+    }
     self->result = result;
     return POLL_READY;
 }
@@ -195,8 +210,12 @@ static enum poll_state receive_poll(struct future *future, struct context *conte
     CHECK(self->receiver->shared, "a receive on an empty end of a oneshot");
     if (self->cancelled)
         return receive_end(self, -ECANCELED);
-    wait_for_sender(self->receiver->shared, context);
     int result = oneshot_try_receive(self->receiver, &self->value);
+    if (result == -EAGAIN) { /* only now the waker, and then a second look (W1) */
+        self->registered = true;
+        wait_for_sender(self->receiver->shared, context);
+        result = oneshot_try_receive(self->receiver, &self->value);
+    }
     return result == -EAGAIN ? POLL_PENDING : receive_end(self, result);
 }
 

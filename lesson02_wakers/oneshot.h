@@ -1,6 +1,6 @@
 /* oneshot: one value, handed over once, from one owner to another.
  *
- * Two ends share a small heap block. The sender sends or gives up; the receiver waits,
+ * Two ends share a small block of memory. The sender sends or gives up; the receiver waits,
  * or closes its end first. Tasks, threads and any mixture of them may hold the ends.
  *
  *               send                      receive
@@ -68,6 +68,7 @@ struct oneshot_receive {
     struct future future;
     struct oneshot_receiver *receiver; /* borrows */
     bool cancelled;
+    bool registered; /* its waker may be in the block */
     int result;  /* output: 0, -EPIPE, or -ECANCELED: the value stays to be received */
     void *value; /* output, when result is 0: the caller owns it */
 };

@@ -12,7 +12,6 @@ void task_queue_init(struct task_queue *queue)
 {
     queue->head = NULL;
     queue->tail = &queue->head;
-    queue->length = 0;
 }
 
 void task_queue_push(struct task_queue *queue, struct task *task)
@@ -20,7 +19,6 @@ void task_queue_push(struct task_queue *queue, struct task *task)
     task->next = NULL;
     *queue->tail = task;
     queue->tail = &task->next;
-    queue->length++;
 }
 
 struct task *task_queue_pop(struct task_queue *queue)
@@ -31,7 +29,6 @@ struct task *task_queue_pop(struct task_queue *queue)
     queue->head = task->next;
     if (!queue->head)
         queue->tail = &queue->head;
-    queue->length--;
     return task;
 }
 
@@ -41,7 +38,6 @@ void task_queue_append(struct task_queue *to, struct task_queue *from)
         return;
     *to->tail = from->head;
     to->tail = from->tail;
-    to->length += from->length;
     task_queue_init(from);
 }
 
@@ -70,13 +66,18 @@ void run_order_push(struct run_order *self, struct task *task, enum schedule_why
  * polls fib(27) had so much of its tree in memory that it took four times as long. */
 #define OLDEST_INTERVAL 64 /* looks at I/O */
 
-static struct task *take_oldest(struct run_order *self, bool looks)
+COLD static struct task *take_oldest(struct run_order *self)
 {
-    if (!looks || ++self->passed_over < OLDEST_INTERVAL)
+    if (++self->passed_over < OLDEST_INTERVAL)
         return NULL;
     self->passed_over = 0;
     struct task *task = task_queue_pop(&self->older);
     return task ? task : task_stack_take_oldest(&self->newest);
+}
+
+static bool nothing_spawned(const struct run_order *self)
+{
+    return task_stack_is_empty(&self->newest) && !self->older.head;
 }
 
 static struct task *pop_spawned(struct run_order *self)
@@ -90,11 +91,11 @@ static struct task *pop_spawned(struct run_order *self)
  * joiner that they wake, and it can wait until there is more for it to join. */
 struct task *run_order_pop(struct run_order *self, bool looks)
 {
-    if (!self->newest_first)
-        return task_queue_pop(&self->ready);
-    struct task *task = take_oldest(self, looks);
+    struct task *task = UNLIKELY(looks) ? take_oldest(self) : NULL;
     if (task)
         return task;
+    if (nothing_spawned(self))
+        return task_queue_pop(&self->ready);
     unsigned turns = task_stack_is_empty(&self->newest) ? 16 : 2;
     bool woken_first = self->turn++ % turns == 0;
     task = woken_first ? task_queue_pop(&self->ready) : pop_spawned(self);

@@ -17,7 +17,6 @@
 struct task_queue {
     struct task *head; /* shares: SCHEDULED tasks, linked by next */
     struct task **tail;
-    size_t length;
 };
 
 void task_queue_init(struct task_queue *queue);

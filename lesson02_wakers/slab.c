@@ -73,16 +73,21 @@ void slab_leave(struct slab *before)
 
 /* Classes: 16-byte steps up to 256, then four a doubling up to 4 KiB; larger slots get
  * a block of their own. */
-static unsigned class_of(size_t size)
+COLD static unsigned big_class_of(size_t size)
 {
-    if (size <= 256)
-        return (unsigned)((size + 15) / 16) - 1; /* 0..15 */
     unsigned class = 16;
     for (size_t base = 256; base < 4096; base *= 2)
         for (unsigned quarter = 1; quarter <= 4; quarter++, class ++)
             if (size <= base + base / 4 * quarter)
                 return class < LARGE_CLASS ? class : LARGE_CLASS;
     return LARGE_CLASS;
+}
+
+static unsigned class_of(size_t size)
+{
+    if (size <= 256)
+        return size ? (unsigned)(size - 1) / 16 : 0; /* 0..15 */
+    return big_class_of(size);
 }
 
 static size_t class_size(unsigned class)
@@ -118,7 +123,8 @@ static void *map_aligned(size_t size)
 }
 
 /* A new block for `class`; the lock is held. */
-static struct slab_block *block_create(struct slab *slab, unsigned class, size_t size)
+COLD static struct slab_block *block_create(struct slab *slab, unsigned class,
+                                            size_t size)
 {
     bool large = class == LARGE_CLASS;
     size_t page = 4096;
@@ -153,8 +159,8 @@ static size_t slot_bytes(const struct slab_block *block)
 
 /* Cuts the next slot from *cut, with a new block when it is used up. `locked`: the
  * caller holds the lock. */
-static struct slab_slot *cut_slot(struct slab *slab, struct slab_block **cut,
-                                  unsigned class, size_t size, bool locked)
+static inline struct slab_slot *cut_slot(struct slab *slab, struct slab_block **cut,
+                                         unsigned class, size_t size, bool locked)
 {
     struct slab_block *block = *cut;
     if (!block || block->cut_to == block->slots) {
@@ -172,7 +178,7 @@ static struct slab_slot *cut_slot(struct slab *slab, struct slab_block **cut,
 }
 
 /* Sorts what other threads gave back into the free lists; true when there was any. */
-static bool take_returned(struct slab *slab, struct slab_slot **lists)
+COLD static bool take_returned(struct slab *slab, struct slab_slot **lists)
 {
     /* acquire: pairs with the release push in slab_free */
     struct slab_slot *slot =
@@ -188,9 +194,9 @@ static bool take_returned(struct slab *slab, struct slab_slot **lists)
     return any;
 }
 
-static struct slab_slot *pop_or_cut(struct slab *slab, struct slab_slot **lists,
-                                    struct slab_block **cut, unsigned class,
-                                    size_t size, bool locked)
+static inline struct slab_slot *pop_or_cut(struct slab *slab, struct slab_slot **lists,
+                                           struct slab_block **cut, unsigned class,
+                                           size_t size, bool locked)
 {
     /* A large slot fits only the request that it was mapped for. */
     if (class != LARGE_CLASS) {
@@ -207,27 +213,50 @@ static struct slab_slot *pop_or_cut(struct slab *slab, struct slab_slot **lists,
     return cut_slot(slab, &cut[class], class, size, locked);
 }
 
+COLD static struct slab_slot *alloc_shared(struct slab *slab, unsigned class,
+                                           size_t size)
+{
+    pthread_mutex_lock(&slab->lock);
+    struct slab_slot *slot =
+        pop_or_cut(slab, slab->shared, slab->shared_cut, class, size, true);
+    pthread_mutex_unlock(&slab->lock);
+    if (slot)
+        atomic_fetch_add_explicit(&slab->live, 1, memory_order_relaxed);
+    return slot;
+}
+
+/* The list is empty. A call of its own, so that the way past it needs no stack. */
+__attribute__((noinline)) static struct slab_slot *refill(struct slab *slab,
+                                                          unsigned class, size_t size)
+{
+    struct slab_slot *slot =
+        pop_or_cut(slab, slab->local, slab->cut, class, size, false);
+    slab->local_live += slot != NULL;
+    return slot;
+}
+
+static struct slab_slot *alloc_mine(struct slab *slab, unsigned class, size_t size)
+{
+    struct slab_slot *slot = slab->local[class];
+    if (!slot)
+        return refill(slab, class, size);
+    slab->local[class] = slot->next;
+    slab->local_live++;
+    return slot;
+}
+
 void *slab_alloc(struct slab *slab, size_t size)
 {
-    unsigned class = class_of(size < 16 ? 16 : size);
-    struct slab_slot *slot;
-    if (slab_is_mine(slab)) {
-        slot = pop_or_cut(slab, slab->local, slab->cut, class, size, false);
-        slab->local_live += slot != NULL;
-    } else {
-        pthread_mutex_lock(&slab->lock);
-        slot = pop_or_cut(slab, slab->shared, slab->shared_cut, class, size, true);
-        pthread_mutex_unlock(&slab->lock);
-        if (slot)
-            atomic_fetch_add_explicit(&slab->live, 1, memory_order_relaxed);
-    }
+    unsigned class = class_of(size);
+    struct slab_slot *slot = slab_is_mine(slab) ? alloc_mine(slab, class, size)
+                                                : alloc_shared(slab, class, size);
     if (slot) /* all but the life sign, which is 0 and stays so until it is set */
         MEM_UNPOISON((char *)slot + sizeof slot->life,
                      slot_bytes(block_of(slot)) - sizeof slot->life);
     return slot;
 }
 
-static void slab_end(struct slab *slab)
+COLD static void slab_end(struct slab *slab)
 {
     struct slab_block *block = slab->blocks;
     while (block) {
@@ -244,7 +273,7 @@ static void slab_end(struct slab *slab)
 }
 
 /* Takes a large block out of the slab's list and gives it back at once. */
-static void free_large(struct slab *slab, struct slab_block *block)
+COLD static void free_large(struct slab *slab, struct slab_block *block)
 {
     pthread_mutex_lock(&slab->lock);
     struct slab_block **at = &slab->blocks;

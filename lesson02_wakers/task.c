@@ -6,8 +6,7 @@
  *   - a task is in one queue exactly when it is SCHEDULED and not RUNNING;
  *   - it is freed by whoever made it unreachable, and only when DONE;
  *   - when it finishes, the joiner's waker is taken out first, then DONE is published,
- *     then the waker is woken (RULES C15, W8): after DONE the joiner's frame may be
- * gone.
+ *     then the waker is woken (RULES C15, W8): the joiner's frame may be gone by then.
  *
  * LOCAL tasks take the same path with plain loads and stores; what other threads want
  * of them goes through task_home.c. */
@@ -25,15 +24,10 @@
 
 static TLS_DEFINE(struct task_runner *, runner_here);
 
-static struct task_home *home_of(const struct task *task)
-{
-    return container_of(slab_of(task), struct task_home, slab);
-}
-
 /* Only for a task that is not DONE: its scheduler still stands. */
 static struct scheduler *scheduler_of(const struct task *task)
 {
-    return home_of(task)->scheduler;
+    return task_home_of(task)->scheduler;
 }
 
 static void schedule(struct task *task, enum schedule_why why)
@@ -46,7 +40,7 @@ void task_free(struct task *task)
 {
     uint32_t word = atomic_load_explicit(&task->state, memory_order_relaxed);
     if (word & TASK_PANICKED)
-        panic_note_remove(home_of(task), task);
+        panic_note_remove(task_home_of(task), task);
     slab_free(task);
 }
 
@@ -99,7 +93,7 @@ static const struct waker_ops shared_waker_ops = {
 
 static bool is_home(const struct task *task)
 {
-    return task_home_is_here(home_of(task));
+    return task_home_is_here(task_home_of(task));
 }
 
 static void free_if_unreachable(struct task *task)
@@ -220,70 +214,91 @@ struct task *task_current(void)
     return TLS(runner_here) ? TLS(runner_here)->current : NULL;
 }
 
-/* The task has no more to do. output_ops: NULL when it panicked. */
-static void finish(struct task *task, const struct future_ops *output_ops)
+/* What follows is compiled twice, for LOCAL and for shared tasks: `local` is a constant in
+ * each copy, and a plain load and store need not be told from a loop around an atomic
+ * one in every step of every poll. */
+#define FOR_BOTH_KINDS static inline __attribute__((always_inline))
+
+/* Nobody holds its handle, so nobody else can look at its output any more. */
+FOR_BOTH_KINDS void forget(struct task *task, uint32_t word, bool keep, bool local)
 {
-    bool local = task_is_local(task);
+    if (keep) {
+        task->output_ops->discard(task_future(task));
+        enum task_duty duty = task_state_drop(&task->state, local);
+        if (!local)
+            do_duty(task, duty);
+    } else if (!local && TASK_WAKERS(word) == 0) {
+        task_free(task);
+    }
+    if (local)
+        free_if_unreachable(task);
+}
+
+/* The task has no more to do. output_ops: NULL when it panicked. */
+FOR_BOTH_KINDS void finish(struct task *task, const struct future_ops *output_ops,
+                           bool local)
+{
     struct scheduler *scheduler = scheduler_of(task);
     bool keep = output_ops && output_ops->discard;
     struct waker joiner = join_take_waker(task);
     task->output_ops = output_ops;
     uint32_t word = task_state_finish(&task->state, local, keep);
-    bool forgotten = !(word & TASK_HANDLE); /* and then nobody else can look any more */
-    if (forgotten && keep) {
-        output_ops->discard(task_future(task));
-        enum task_duty duty = task_state_drop(&task->state, local);
-        if (!local)
-            do_duty(task, duty);
-    } else if (forgotten && !local && TASK_WAKERS(word) == 0) {
-        task_free(task);
-    }
-    if (local)
-        free_if_unreachable(task);
+    if (!(word & TASK_HANDLE))
+        forget(task, word, keep, local);
     waker_wake(&joiner);
     scheduler->ops->retire(scheduler);
 }
 
-static void pause_task(struct task *task, bool again)
+FOR_BOTH_KINDS void pause_task(struct task *task, bool again, bool local)
 {
-    bool local = task_is_local(task);
     bool stalled;
     int32_t remote = local ? task_local_remote_wakers(task) : 0;
-    struct scheduler *scheduler = scheduler_of(task);
+    struct scheduler *scheduler = scheduler_of(task); /* once paused, it may be gone */
     enum task_duty duty =
         task_state_pause(&task->state, local, again, remote, &stalled);
     if (duty == DUTY_SCHEDULE)
         scheduler->ops->schedule(scheduler, task, SCHEDULE_YIELD);
-    else if (stalled)
+    else if (UNLIKELY(stalled))
         scheduler->ops->stalled(scheduler, 1);
 }
 
-void task_run(struct task_runner *runner, struct task *task)
+/* A frame of it panicked, or it was cancelled. */
+COLD static enum poll_state poll_marked(struct task *task, uint32_t word,
+                                        struct context *context)
 {
-    bool local = task_is_local(task);
+    struct future *root = task_future(task);
+    if (word & TASK_PANICKED)
+        return panic_drain(root, context) ? POLL_READY : POLL_PENDING;
+    future_cancel(root);
+    return future_poll(root, context);
+}
+
+FOR_BOTH_KINDS void run(struct task_runner *runner, struct task *task, bool local)
+{
     bool stalled;
     uint32_t word = task_state_start(&task->state, local, &stalled);
     if (UNLIKELY(stalled))
         scheduler_of(task)->ops->stalled(scheduler_of(task), -1);
     struct waker waker = { local ? &local_waker_ops : &shared_waker_ops, task };
     struct context context = { &waker, CONTEXT_BUDGET };
-    struct future *root = task_future(task);
-    const struct future_ops *ops = root->ops;
-    enum poll_state state;
+    const struct future_ops *ops = task_future(task)->ops;
     runner->current = task;
-    if (UNLIKELY(word & TASK_PANICKED)) {
-        ops = NULL;
-        state = panic_drain(root, &context) ? POLL_READY : POLL_PENDING;
-    } else {
-        if (UNLIKELY(word & TASK_CANCELLED))
-            future_cancel(root);
-        state = future_poll(root, &context);
-    }
+    enum poll_state state = UNLIKELY(word & (TASK_PANICKED | TASK_CANCELLED))
+                                ? poll_marked(task, word, &context)
+                                : future_poll(task_future(task), &context);
     runner->current = NULL;
     if (state == POLL_READY)
-        finish(task, ops);
+        finish(task, word & TASK_PANICKED ? NULL : ops, local);
     else
-        pause_task(task, context.budget < 0);
+        pause_task(task, context.budget < 0, local);
+}
+
+void task_run(struct task_runner *runner, struct task *task)
+{
+    if (task_is_local(task))
+        run(runner, task, true);
+    else
+        run(runner, task, false);
 }
 
 /* ---- panic */
@@ -300,7 +315,7 @@ _Noreturn void task_panic(const char *format, ...)
     struct task *task = runner->current;
     fprintf(stderr, "task '%s' panicked: %s\n", task_future(task)->ops->name, text);
     future_print_tree(task_future(task), "    ");
-    panic_note_add(home_of(task), task, text);
+    panic_note_add(task_home_of(task), task, text);
     siglongjmp(runner->trap, 1);
 }
 
@@ -310,8 +325,9 @@ void task_runner_caught(struct task_runner *runner)
     runner->current = NULL;
     /* A runner further up may have been jumped over; it runs nothing any more. */
     TLS(runner_here) = runner;
-    task_state_panic(&task->state, task_is_local(task));
-    pause_task(task, true);
+    bool local = task_is_local(task);
+    task_state_panic(&task->state, local);
+    pause_task(task, true, local);
 }
 
 /* ---- cancel and handles */
@@ -327,15 +343,15 @@ void task_cancel(const struct task_handle *handle)
     if (!task)
         return;
     CHECK(!task_is_local(task) || is_home(task) ||
-              !atomic_load_explicit(&home_of(task)->entered, memory_order_relaxed),
+              !atomic_load_explicit(&task_home_of(task)->entered, memory_order_relaxed),
           "a LOCAL task was cancelled from another thread than its own");
     task_request_cancel(task);
 }
 
 /* A LOCAL task whose home nobody is in: the lock stands in for the home thread. */
-static void detach_local_elsewhere(struct task *task)
+COLD static void detach_local_elsewhere(struct task *task)
 {
-    struct task_home *home = home_of(task);
+    struct task_home *home = task_home_of(task);
     CHECK(!atomic_load_explicit(&home->entered, memory_order_relaxed),
           "a LOCAL task's handle was given up on another thread than its own");
     pthread_mutex_lock(&home->lock);
@@ -348,17 +364,8 @@ static void detach_local_elsewhere(struct task *task)
     task_remote_drop(task);
 }
 
-void task_detach(struct task_handle *handle)
+FOR_BOTH_KINDS void detach(struct task *task, bool local)
 {
-    struct task *task = handle->task;
-    handle->task = NULL;
-    if (!task)
-        return;
-    bool local = task_is_local(task);
-    if (local && !is_home(task)) {
-        detach_local_elsewhere(task);
-        return;
-    }
     if (!task_state_drop_handle(&task->state, local))
         return;
     if (task->output_ops && task->output_ops->discard)
@@ -368,6 +375,20 @@ void task_detach(struct task_handle *handle)
         free_if_unreachable(task);
     else
         do_duty(task, duty);
+}
+
+void task_detach(struct task_handle *handle)
+{
+    struct task *task = handle->task;
+    handle->task = NULL;
+    if (!task)
+        return;
+    if (!task_is_local(task))
+        detach(task, false);
+    else if (is_home(task))
+        detach(task, true);
+    else
+        detach_local_elsewhere(task);
 }
 
 bool task_is_done(const struct task_handle *handle)

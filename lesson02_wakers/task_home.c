@@ -202,7 +202,7 @@ bool task_home_collect(struct task_home *home)
  * and go to sleep again (measured: two futex calls a wake, and twice the time). */
 static void remote_change(struct task *task, int32_t wakers, bool wake, bool post)
 {
-    struct task_home *home = container_of(slab_of(task), struct task_home, slab);
+    struct task_home *home = task_home_of(task);
     struct scheduler *tell = NULL;
     bool last = false;
     pthread_mutex_lock(&home->lock);

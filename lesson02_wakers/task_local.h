@@ -7,6 +7,11 @@
 #include "lesson02_wakers/task.h"
 #include "lesson02_wakers/task_home.h"
 
+static inline struct task_home *task_home_of(const struct task *task)
+{
+    return container_of(slab_of(task), struct task_home, slab);
+}
+
 /* Home's count of wakers plus this is 0 only when nobody can wake the task: no waker
  * anywhere, no mail on its way. */
 int32_t task_local_remote_wakers(const struct task *task);

@@ -5,7 +5,9 @@
  * of it into one word, so that each event is one atomic step with one winner. Then no
  * lock is needed, and "who frees it" has an answer: the step after which the word says
  * DONE, no handle, no waker. A LOCAL task has one writer, so for it the same functions
- * are applied with a plain load and store.
+ * are applied with a plain load and store. The functions are `inline` beside a header that
+ * does not say so: ordinary external functions, and a hint to link-time optimisation,
+ * which finds `local` a constant at most callers and leaves three instructions of them.
  *
  * Source: the shape (one word, SCHEDULED and RUNNING apart, references above the flags)
  * is that of smol's async-task and of Tokio's task state. */
@@ -47,13 +49,13 @@ static enum task_duty free_if_last(uint32_t word)
     return last ? DUTY_FREE : DUTY_NOTHING;
 }
 
-uint32_t task_state_new(bool local, bool handle)
+inline uint32_t task_state_new(bool local, bool handle)
 {
     return (uint32_t)TASK_LIFE | TASK_SCHEDULED | (local ? TASK_LOCAL : 0) |
            (handle ? TASK_HANDLE : 0);
 }
 
-uint32_t task_state_start(_Atomic uint32_t *word, bool local, bool *stalled)
+inline uint32_t task_state_start(_Atomic uint32_t *word, bool local, bool *stalled)
 {
     struct change change = { .set = TASK_RUNNING,
                              .clear = TASK_SCHEDULED | TASK_STALLED };
@@ -64,14 +66,14 @@ uint32_t task_state_start(_Atomic uint32_t *word, bool local, bool *stalled)
           "a task was run that is not SCHEDULED (state %#x)", now);
     uint32_t new = changed(apply(word, local, change), change);
     *stalled = now & TASK_STALLED;
-    if (!(new &TASK_CANCEL) || (new &TASK_CANCELLED))
+    if (!UNLIKELY(new &TASK_CANCEL) || (new &TASK_CANCELLED))
         return new;
     apply(word, local, (struct change){ .set = TASK_CANCELLED });
     return new | TASK_CANCELLED;
 }
 
-enum task_duty task_state_pause(_Atomic uint32_t *word, bool local, bool again,
-                                int32_t remote_wakers, bool *stalled)
+inline enum task_duty task_state_pause(_Atomic uint32_t *word, bool local, bool again,
+                                       int32_t remote_wakers, bool *stalled)
 {
     uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
     for (;;) {
@@ -91,7 +93,7 @@ enum task_duty task_state_pause(_Atomic uint32_t *word, bool local, bool again,
     }
 }
 
-enum task_duty task_state_wake(_Atomic uint32_t *word, bool local, bool consume)
+inline enum task_duty task_state_wake(_Atomic uint32_t *word, bool local, bool consume)
 {
     uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
     uint32_t new;
@@ -127,7 +129,7 @@ void task_state_panic(_Atomic uint32_t *word, bool local)
     apply(word, local, (struct change){ .set = TASK_PANICKED });
 }
 
-uint32_t task_state_finish(_Atomic uint32_t *word, bool local, bool keep)
+inline uint32_t task_state_finish(_Atomic uint32_t *word, bool local, bool keep)
 {
     uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
     for (;;) {
@@ -148,7 +150,7 @@ uint32_t task_state_finish(_Atomic uint32_t *word, bool local, bool keep)
     }
 }
 
-void task_state_clone(_Atomic uint32_t *word, bool local)
+inline void task_state_clone(_Atomic uint32_t *word, bool local)
 {
     /* A LOCAL task's count is signed: a waker cloned elsewhere may be dropped here. */
     uint32_t most = local ? TASK_WAKERS(UINT32_MAX) / 2 : TASK_WAKERS(UINT32_MAX);
@@ -161,7 +163,7 @@ void task_state_clone(_Atomic uint32_t *word, bool local)
           "more than %u wakers for one task: somebody clones in a loop", most);
 }
 
-enum task_duty task_state_drop(_Atomic uint32_t *word, bool local)
+inline enum task_duty task_state_drop(_Atomic uint32_t *word, bool local)
 {
     if (local) {
         apply(word, true, (struct change){ .wakers = -1 });
@@ -182,7 +184,7 @@ enum task_duty task_state_drop(_Atomic uint32_t *word, bool local)
     return abandoned ? DUTY_SCHEDULE : free_if_last(new);
 }
 
-bool task_state_drop_handle(_Atomic uint32_t *word, bool local)
+inline bool task_state_drop_handle(_Atomic uint32_t *word, bool local)
 {
     uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
     for (;;) {

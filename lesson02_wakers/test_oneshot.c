@@ -453,6 +453,33 @@ static void from_here_on_local(void **state)
     assert_int_equal(local_kind(state), 0);
 }
 
+static void count_task(struct task *task, void *count)
+{
+    (void)task;
+    ++*(unsigned *)count;
+}
+
+/* Its block is cut from the tasks' slab, is no task, and may be the slab's last slot. */
+static void W5_it_outlives_the_executor_that_it_was_made_in(void **state)
+{
+    (void)state;
+    struct executor executor;
+    unsigned tasks = 0;
+    void *value = NULL;
+    assert_int_equal(executor_init(&executor, NULL), 0);
+    struct task_home *before = task_home_enter(executor.home);
+    struct ends ends = open_ends();
+    task_home_leave(executor.home, before);
+    task_home_each(executor.home, count_task, &tasks);
+    assert_int_equal(tasks, 0);
+    assert_int_equal(executor_finish(&executor), 0);
+    assert_int_equal(oneshot_send(&ends.sender, new_value(8)), 0);
+    assert_int_equal(oneshot_try_receive(&ends.receiver, &value), 0);
+    assert_int_equal(*(int *)value, 8);
+    free(value);
+    oneshot_receiver_drop(&ends.receiver);
+}
+
 static void from_here_on_shared(void **state)
 {
     assert_int_equal(shared_kind(state), 0);
@@ -475,6 +502,7 @@ int main(void)
         OF_BOTH_KINDS(a_cancelled_receive_leaves_the_value),
         OF_BOTH_KINDS(without_memory_there_is_no_oneshot),
         OF_BOTH_KINDS(without_a_dispose_nothing_is_owned),
+        OF_BOTH_KINDS(W5_it_outlives_the_executor_that_it_was_made_in),
         OF_BOTH_KINDS(sending_twice_is_a_bug),
         FUTURE_CONTRACT(a_receive),
         FUTURE_CONTRACT_WAKES(a_receive),

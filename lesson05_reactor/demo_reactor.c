@@ -90,7 +90,7 @@ static void one_wake(void)
                 0); /* epoll_wait, ready bit, waker, SCHEDULED, queue */
     look_at("epoll_wait has reported it:", source, &task);
     must(readiness_is_ready(&source->directions[READING].readiness) &&
-             executor.inbox.length == 1,
+             executor.inbox.head,
          "a wake");
     must(executor_run(&executor) == 0 && task_is_done(&task), "the task goes on");
     look_at("it was polled again:", source, &task);

@@ -104,20 +104,28 @@ unsigned deque_push_many(struct deque *deque, struct task **tasks, unsigned coun
     return count;
 }
 
+/* Of most pushes: one task. `order`: of the store that publishes it. */
+static inline bool push_one(struct deque *deque, struct task *task, memory_order order)
+{
+    deque_index bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+    if (UNLIKELY(room_for(deque, bottom, 1) == 0))
+        return false;
+    atomic_store_explicit(slot(deque, bottom), task, memory_order_relaxed);
+    PAUSE("push: before the task is published");
+    atomic_store_explicit(&deque->bottom, (deque_index)(bottom + 1), order);
+    return true;
+}
+
 bool deque_push(struct deque *deque, struct task *task)
 {
-    return deque_push_many(deque, &task, 1) == 1;
+    /* seq_cst: as in deque_push_many */
+    return push_one(deque, task, memory_order_seq_cst);
 }
 
 bool deque_push_quietly(struct deque *deque, struct task *task)
 {
-    deque_index bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
-    if (fill(deque, bottom, &task, 1) == 0)
-        return false;
     /* release: pairs with the load of bottom in claim, as above */
-    atomic_store_explicit(&deque->bottom, (deque_index)(bottom + 1),
-                          memory_order_release);
-    return true;
+    return push_one(deque, task, memory_order_release);
 }
 
 struct task *deque_take(struct deque *deque)

@@ -143,16 +143,27 @@ enum idle_place idle_announce(struct idle *idle, unsigned worker, bool searching
     return place;
 }
 
-int idle_pick(struct idle *idle)
+static bool needs_nobody(uint64_t word)
+{
+    return !ASLEEP(word) || SEARCHING(word) > 0;
+}
+
+static int pick_sleeper(struct idle *idle, uint64_t old)
 {
     int woken;
-    uint64_t new, old = look(idle);
+    uint64_t new;
     do {
-        if (!ASLEEP(old) || SEARCHING(old) > 0)
+        if (needs_nobody(old))
             return IDLE_NOBODY;
         new = wake_one(old, &woken);
     } while (!step(idle, &old, new));
     return woken;
+}
+
+int idle_pick(struct idle *idle)
+{
+    uint64_t old = look(idle);
+    return needs_nobody(old) ? IDLE_NOBODY : pick_sleeper(idle, old);
 }
 
 int idle_claim(struct idle *idle, unsigned worker)

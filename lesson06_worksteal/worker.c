@@ -39,7 +39,7 @@ static void push_local(struct worker *worker, struct task *task)
 
 /* `queue` is full: half of it and the new task go to where everybody looks, by one lock.
  * A pool without stealing is for comparisons: there each worker keeps what it has. */
-static void overflow(struct worker *worker, struct deque *queue, struct task *task)
+COLD static void overflow(struct worker *worker, struct deque *queue, struct task *task)
 {
     struct pool *pool = worker->pool;
     struct task *batch[BATCH_MAX + 1];
@@ -143,15 +143,18 @@ static struct task *from_lifo_slot(struct worker *worker)
 static struct task *from_own_queues(struct worker *worker)
 {
     struct task *task = from_lifo_slot(worker);
+    unsigned turn =
+        worker->turn; /* a copy: the queues' atomics would have it reloaded */
     for (unsigned i = 0; !task && i < 3; i++) {
-        worker->turn = worker->turn == 2 ? 0 : worker->turn + 1;
-        if (worker->turn == 0)
+        turn = turn == 2 ? 0 : turn + 1;
+        if (turn == 0)
             task = deque_steal(&worker->ready); /* our own: the oldest */
-        else if (worker->turn == 1)
+        else if (turn == 1)
             task = deque_take(&worker->deque);
         else
             task = from_local(worker);
     }
+    worker->turn = turn;
     return task;
 }
 
@@ -200,7 +203,7 @@ static struct task *some_from_injector(struct worker *worker)
 }
 
 /* Now and then: those that the usual order could starve. */
-static struct task *from_the_neglected(struct worker *worker)
+COLD static struct task *from_the_neglected(struct worker *worker)
 {
     struct pool *pool = worker->pool;
     pace_look(&worker->pace, clock_now());
