@@ -48,13 +48,6 @@ void io_survive_sigpipe(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
-static void report_name_size(struct io_op *op)
-{
-    struct io_packet *packet = container_of(op, struct io_packet, op);
-    if (packet->name_size)
-        *packet->name_size = packet->header.msg_namelen;
-}
-
 /* ---- the future */
 
 /* A source belongs to one driver, and that to one runtime. On a thread of another one its
@@ -86,11 +79,18 @@ static enum poll_state io_poll(struct future *future, struct context *context)
         start(op);
         state = op->driver->ops->start(op->driver, op, context);
     }
-    if (state == POLL_READY) {
+    if (state == POLL_READY)
         op->stage = IO_FINISHED;
-        if (op->kind == IO_RECVFROM && op->result >= 0)
-            report_name_size(op);
-    }
+    return state;
+}
+
+/* recvfrom has a second output, the sender's name. */
+static enum poll_state recvfrom_poll(struct future *future, struct context *context)
+{
+    struct io_packet *packet = container_of(future, struct io_packet, future);
+    enum poll_state state = io_poll(future, context);
+    if (state == POLL_READY && packet->op.result >= 0 && packet->name_size)
+        *packet->name_size = packet->header.msg_namelen;
     return state;
 }
 
@@ -123,8 +123,8 @@ static void discard_lent(struct future *future)
 
 #define IO_OPS(label)                                                                  \
     .name = (label), .size = sizeof(struct io_op), .poll = io_poll, .cancel = io_cancel
-#define IO_PACKET_OPS(label)                                                           \
-    .name = (label), .size = sizeof(struct io_packet), .poll = io_poll,                \
+#define IO_PACKET_OPS(label, poll_it)                                                  \
+    .name = (label), .size = sizeof(struct io_packet), .poll = (poll_it),              \
     .cancel = io_cancel
 
 static const struct future_ops ops_of_kind[] = {
@@ -135,8 +135,8 @@ static const struct future_ops ops_of_kind[] = {
     [IO_SEND] = { IO_OPS("send") },
     [IO_ACCEPT] = { IO_OPS("accept"), .discard = discard_fd },
     [IO_CONNECT] = { IO_OPS("connect") },
-    [IO_RECVFROM] = { IO_PACKET_OPS("recvfrom") },
-    [IO_SENDTO] = { IO_PACKET_OPS("sendto") },
+    [IO_RECVFROM] = { IO_PACKET_OPS("recvfrom", recvfrom_poll) },
+    [IO_SENDTO] = { IO_PACKET_OPS("sendto", io_poll) },
     [IO_OPENAT] = { IO_OPS("openat"), .discard = discard_fd },
     [IO_FSYNC] = { IO_OPS("fsync") },
     [IO_CLOSE] = { IO_OPS("close") },
