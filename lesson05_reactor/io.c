@@ -2,9 +2,9 @@
  *
  * Problem: readiness (epoll) and completion (io_uring) are opposite interfaces, and a
  * program should not be written twice. Idea: the completion shape can express both; the
- * driver behind it decides when "started" becomes "has a result". Invariant: an op goes
- * NEW -> STARTED -> FINISHED; cancelled while NEW it goes straight to FINISHED, having
- * done nothing - except close, which always closes. */
+ * driver behind it decides when "started" becomes "has a result". Invariant: an op that was
+ * cancelled before it started is over, having done nothing - except close, which always
+ * closes. */
 #include "lesson05_reactor/io.h"
 
 #include <errno.h>
@@ -56,7 +56,7 @@ static void start(struct io_op *op)
 {
     const struct io_services *services = TLS(io_services_here);
     op->driver = op->source ? op->source->driver : current_driver();
-    op->stage = IO_STARTED;
+    op->started = true;
     if (!services)
         return;
     CHECK(op->driver == services->driver,
@@ -69,19 +69,14 @@ static void start(struct io_op *op)
 static enum poll_state io_poll(struct future *future, struct context *context)
 {
     struct io_op *op = container_of(future, struct io_op, future);
-    enum poll_state state;
-    if (op->stage == IO_STARTED) {
-        state = op->driver->ops->poll(op->driver, op, context);
-    } else if (op->cancelled && op->kind != IO_CLOSE) {
+    if (op->started)
+        return op->driver->ops->poll(op->driver, op, context);
+    if (op->cancelled && op->kind != IO_CLOSE) {
         op->result = -ECANCELED;
-        state = POLL_READY;
-    } else {
-        start(op);
-        state = op->driver->ops->start(op->driver, op, context);
+        return POLL_READY;
     }
-    if (state == POLL_READY)
-        op->stage = IO_FINISHED;
-    return state;
+    start(op);
+    return op->driver->ops->start(op->driver, op, context);
 }
 
 /* recvfrom has a second output, the sender's name. */
@@ -100,15 +95,17 @@ static void io_cancel(struct future *future)
     if (op->cancelled)
         return;
     op->cancelled = true;
-    if (op->stage == IO_STARTED && op->kind != IO_CLOSE)
+    if (op->started && op->kind != IO_CLOSE)
         op->driver->ops->cancel(op->driver, op);
 }
 
-/* accept and openat: a descriptor that nobody will look at. */
+/* ---- outputs that nobody will look at: of an op that is READY, or was never polled */
+
+/* accept and openat: a descriptor. */
 static void discard_fd(struct future *future)
 {
     struct io_op *op = container_of(future, struct io_op, future);
-    if (op->stage == IO_FINISHED && op->result >= 0)
+    if (op->started && op->result >= 0)
         close(op->result);
     op->result = -ECANCELED;
 }
@@ -116,7 +113,7 @@ static void discard_fd(struct future *future)
 static void discard_lent(struct future *future)
 {
     struct io_op *op = container_of(future, struct io_op, future);
-    if (op->stage == IO_FINISHED && op->result > 0)
+    if (op->started && op->result > 0)
         io_give_back(op);
     op->result = -ECANCELED;
 }

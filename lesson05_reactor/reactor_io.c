@@ -127,12 +127,13 @@ static inline void leave(const struct reactor *self, struct direction *direction
     atomic_store_explicit(&direction->waits, NULL, memory_order_release);
 }
 
-enum step { STEP_WAITS, STEP_OVER, STEP_TRY };
+static enum poll_state try_or_wait(struct reactor *self, struct io_op *op,
+                                   struct context *context);
 
-/* Not ready, said `seen`. STEP_OVER: with op->result; STEP_TRY: an edge has come. */
-static SELDOM enum step wait_for_edge(struct reactor *self, struct io_op *op,
-                                      struct direction *direction, uint32_t seen,
-                                      const struct context *context)
+/* Not ready, said `seen`. */
+static SELDOM enum poll_state wait_for_edge(struct reactor *self, struct io_op *op,
+                                            struct direction *direction, uint32_t seen,
+                                            struct context *context)
 {
     struct epoll_source *source = source_of(op->source);
     int err = enter(self, direction, op)
@@ -140,15 +141,16 @@ static SELDOM enum step wait_for_edge(struct reactor *self, struct io_op *op,
                   : -EBUSY;
     if (err == -EALREADY) { /* come again: this one may fail where the other did not */
         waker_wake_by_ref(context->waker);
-        return STEP_WAITS;
+        return POLL_PENDING;
     }
     if (err < 0) {
         leave(self, direction, op);
         op->result = err;
-        return STEP_OVER;
+        return POLL_READY;
     }
-    bool armed = readiness_arm(&direction->readiness, seen, context, self->shared);
-    return armed ? STEP_WAITS : STEP_TRY;
+    if (readiness_arm(&direction->readiness, seen, context, self->shared))
+        return POLL_PENDING;
+    return try_or_wait(self, op, context); /* an edge has come */
 }
 
 /* Did this result say that nothing more is to be had until the next edge? `seen`: the
@@ -175,12 +177,8 @@ static enum poll_state try_or_wait(struct reactor *self, struct io_op *op,
     }
     for (;;) {
         uint32_t seen = readiness_look(&direction->readiness);
-        if (!(seen & READINESS_READY)) {
-            enum step step = wait_for_edge(self, op, direction, seen, context);
-            if (step == STEP_TRY)
-                continue;
-            return step == STEP_OVER ? POLL_READY : POLL_PENDING;
-        }
+        if (!(seen & READINESS_READY))
+            return wait_for_edge(self, op, direction, seen, context);
         int n = kind->attempt(self, op);
         if (drained(kind, op, n, seen))
             readiness_clear(&direction->readiness, seen, self->shared); /* R2 */
