@@ -163,17 +163,20 @@ static int attempt_sendto(struct reactor *reactor, struct io_op *op)
         converted(sendmsg(op->source->fd, io_packet_header(op), MSG_NOSIGNAL)));
 }
 
+#define READS(how) .attempt = (how), .direction = READING
+#define WRITES(how) .attempt = (how), .direction = WRITING
+
 const struct epoll_kind epoll_kinds[] = {
-    [IO_READ] = { attempt_read, READING, .short_is_empty = true },
-    [IO_WRITE] = { attempt_write, WRITING },
-    [IO_RECV] = { attempt_recv, READING, .short_is_empty = true },
-    [IO_RECV_LENT] = { attempt_recv_lent, READING, .short_is_empty = true },
-    [IO_SEND] = { attempt_send, WRITING },
-    [IO_ACCEPT] = { attempt_accept, READING },
-    [IO_CONNECT] = { attempt_connect, WRITING },
-    [IO_RECVFROM] = { attempt_recvfrom, READING },
-    [IO_SENDTO] = { attempt_sendto, WRITING },
-    [IO_CLOSE] = { NULL },
+    [IO_READ] = { READS(attempt_read), .short_is_empty = true },
+    [IO_WRITE] = { WRITES(attempt_write) },
+    [IO_RECV] = { READS(attempt_recv), .short_is_empty = true },
+    [IO_RECV_LENT] = { READS(attempt_recv_lent), .short_is_empty = true },
+    [IO_SEND] = { WRITES(attempt_send) },
+    [IO_ACCEPT] = { READS(attempt_accept) },
+    [IO_CONNECT] = { WRITES(attempt_connect) },
+    [IO_RECVFROM] = { READS(attempt_recvfrom) },
+    [IO_SENDTO] = { WRITES(attempt_sendto) },
+    [IO_CLOSE] = { .attempt = NULL }, /* and so the two that are not named */
 };
 
 /* ---- what blocks */
