@@ -96,7 +96,7 @@ endif
 LDLIBS := -luring -pthread -lm
 # Each of these calls can be made to fail by a test: common/testing/faults.c.
 WRAP := malloc calloc realloc aligned_alloc mmap pthread_create eventfd epoll_create1 \
-	epoll_ctl epoll_wait epoll_pwait2 read write pread pwrite recv send socket bind \
+	epoll_ctl epoll_wait epoll_pwait2 read write pread pwrite recv send sys_recv sys_send socket bind \
 	listen accept4 connect io_uring_queue_init_params io_uring_submit \
 	io_uring_submit_and_wait_timeout
 WRAP_FLAGS := $(WRAP:%=-Wl$(COMMA)--wrap=%)

@@ -55,8 +55,8 @@ static void look_at(const char *stage, const struct epoll_source *source,
     char where[64];
     const struct direction *reading = &source->directions[READING];
     future_describe(task_future(task->task), where, sizeof where);
-    say("%-30s ready %d, tick %u, %s; task %s, %s", stage,
-        readiness_is_ready(&reading->readiness), readiness_tick(&reading->readiness),
+    say("%-30s ready %d, tick %u, %s; task %s, %s", stage, direction_is_ready(reading),
+        readiness_tick(&reading->readiness),
         direction_is_armed(reading) ? "armed    " : "not armed",
         task_state_name(task->task), task_is_done(task) ? "returned" : where);
 }
@@ -89,8 +89,8 @@ static void one_wake(void)
     parker_park(&reactor.parker,
                 0); /* epoll_wait, ready bit, waker, SCHEDULED, queue */
     look_at("epoll_wait has reported it:", source, &task);
-    must(readiness_is_ready(&source->directions[READING].readiness) &&
-             executor.inbox.head,
+    must(direction_is_ready(&source->directions[READING]) && executor.inbox.head &&
+             !executor.inbox.head->next,
          "a wake");
     must(executor_run(&executor) == 0 && task_is_done(&task), "the task goes on");
     look_at("it was polled again:", source, &task);

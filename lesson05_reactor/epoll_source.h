@@ -11,26 +11,19 @@
 
 enum { READING, WRITING };
 
+/* For what a hot function seldom calls: inlined, it would have that function save more
+ * registers on each call. */
+#define SELDOM __attribute__((noinline))
+
 #define TAG_ADDRESS_BITS 48
 
 struct direction {
-    struct readiness readiness; /* edges set it, tries clear it */
+    struct readiness readiness; /* edges set it, tries clear it, a wait arms it */
     /* The operation that is PENDING here, from when it was armed until it has its result
      * or is cancelled. The direction is its own meanwhile, and only it leaves; whoever
      * else looks compares the pointer and does not follow it. */
     _Atomic(const struct io_op *) waits;
-    /* The next edge takes the waker, and then nothing is armed until the operation's next
-     * poll. Written under the source's lock; read by the operation without. */
-    _Atomic bool armed;
-    struct waker waker; /* owns; guarded by the source's lock */
 };
-
-/* Is there a waker for the next edge to take? */
-static inline bool direction_is_armed(const struct direction *direction)
-{
-    /* acquire: pairs with the release in direction_take_waker */
-    return atomic_load_explicit(&direction->armed, memory_order_acquire);
-}
 
 static inline const struct io_op *direction_waits(const struct direction *direction)
 {
@@ -38,23 +31,26 @@ static inline const struct io_op *direction_waits(const struct direction *direct
     return atomic_load_explicit(&direction->waits, memory_order_relaxed);
 }
 
-/* With the source's lock held. */
-static inline struct waker direction_take_waker(struct direction *direction)
+static inline bool direction_is_ready(const struct direction *direction)
 {
-    /* release: pairs with the acquire in direction_is_armed, so that an operation which
-     * finds itself disarmed may leave without the lock */
-    struct waker waker = waker_take(&direction->waker);
-    atomic_store_explicit(&direction->armed, false, memory_order_release);
-    return waker;
+    return readiness_look(&direction->readiness) & READINESS_READY;
 }
+
+/* Is there a waker for the next edge to take? */
+static inline bool direction_is_armed(const struct direction *direction)
+{
+    return readiness_look(&direction->readiness) & READINESS_ARMED;
+}
+
+/* What the descriptor is in the epoll set for; 0: it is not there. */
+enum { WATCHED_READS = 1, WATCHED_WRITES = 2, WATCH_CHANGES = 4 };
 
 struct epoll_source {
     struct io_source base;
-    _Atomic int jobs; /* operations on their way to or in the offload */
-    bool has_lock;    /* the lock was initialised; it stays for all tenants */
-    pthread_mutex_t lock;
-    /* guarded by lock when the reactor is shared */
-    bool registered;
+    _Atomic int jobs;         /* operations on their way to or in the offload */
+    _Atomic unsigned watched; /* who sets WATCH_CHANGES may change it */
+    /* What an event must carry to be for this tenant; NULL: no event is (R4). */
+    _Atomic(void *) tag;
     struct direction directions[2];
 };
 
@@ -68,7 +64,7 @@ static inline struct epoll_source *source_of(struct io_source *source)
     return container_of(source, struct epoll_source, base);
 }
 
-/* What an event carries: the source's address and 16 bits of its generation. */
+/* The source's address and 16 bits of its generation. */
 static inline void *event_tag(const struct epoll_source *source)
 {
     uint64_t address = (uint64_t)(uintptr_t)source;
@@ -77,40 +73,29 @@ static inline void *event_tag(const struct epoll_source *source)
     return (void *)(uintptr_t)(generation | address);
 }
 
-static inline void source_lock(const struct reactor *reactor,
-                               struct epoll_source *source)
-{
-    if (reactor->shared)
-        pthread_mutex_lock(&source->lock);
-}
+/* ---- epoll_ops.c */
 
-static inline void source_unlock(const struct reactor *reactor,
-                                 struct epoll_source *source)
-{
-    if (reactor->shared)
-        pthread_mutex_unlock(&source->lock);
-}
+/* What an attempt answers instead of bytes or negative errno. No errno is as small. */
+#define NOT_READY INT_MIN       /* EAGAIN: wait for an edge */
+#define TRY_AGAIN (INT_MIN + 1) /* EINTR, for one: nothing has happened */
 
-/* READING or WRITING; which direction an operation waits for. */
-static inline int epoll_op_direction(const struct io_op *op)
-{
-    return io_op_writes(op) ? WRITING : READING;
-}
+struct epoll_kind {
+    /* Makes the operation's syscall. NULL: epoll cannot wait for that. */
+    int (*attempt)(struct reactor *reactor, struct io_op *op);
+    uint8_t direction;   /* READING or WRITING */
+    bool short_is_empty; /* on a stream, less than op->length says that it is drained */
+};
 
-/* No errno: the descriptor is not ready. */
-#define NOT_READY INT_MIN
-
-/* Makes the operation's syscall once. Returns bytes, negative errno or NOT_READY. Handles
- * EINTR. */
-int epoll_op_attempt(struct reactor *reactor, struct io_op *op);
-
-/* reactor_io.c: the driver's operations. */
-extern const struct io_driver_ops reactor_driver_ops;
+/* By enum io_kind. */
+extern const struct epoll_kind epoll_kinds[];
 
 /* Is this an operation that epoll cannot wait for? */
 bool epoll_op_blocks(const struct io_op *op);
 
 /* Runs it on a thread that may block: sets op->result. */
 void epoll_op_run_blocking(struct io_op *op);
+
+/* ---- reactor_io.c: the driver's operations */
+extern const struct io_driver_ops reactor_driver_ops;
 
 #endif

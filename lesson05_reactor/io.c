@@ -2,9 +2,9 @@
  *
  * Problem: readiness (epoll) and completion (io_uring) are opposite interfaces, and a
  * program should not be written twice. Idea: the completion shape can express both; the
- * driver behind it decides when "started" becomes "has a result". Invariant: an op goes
- * NEW -> STARTED -> FINISHED; cancelled while NEW it goes straight to FINISHED, having
- * done nothing - except close, which always closes. */
+ * driver behind it decides when "started" becomes "has a result". Invariant: an op that was
+ * cancelled before it started is over, having done nothing - except close, which always
+ * closes. */
 #include "lesson05_reactor/io.h"
 
 #include <errno.h>
@@ -48,13 +48,6 @@ void io_survive_sigpipe(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
-static void report_name_size(struct io_op *op)
-{
-    struct io_packet *packet = container_of(op, struct io_packet, op);
-    if (packet->name_size)
-        *packet->name_size = packet->header.msg_namelen;
-}
-
 /* ---- the future */
 
 /* A source belongs to one driver, and that to one runtime. On a thread of another one its
@@ -63,7 +56,7 @@ static void start(struct io_op *op)
 {
     const struct io_services *services = TLS(io_services_here);
     op->driver = op->source ? op->source->driver : current_driver();
-    op->stage = IO_STARTED;
+    op->started = true;
     if (!services)
         return;
     CHECK(op->driver == services->driver,
@@ -76,21 +69,23 @@ static void start(struct io_op *op)
 static enum poll_state io_poll(struct future *future, struct context *context)
 {
     struct io_op *op = container_of(future, struct io_op, future);
-    enum poll_state state;
-    if (op->stage == IO_STARTED) {
-        state = op->driver->ops->poll(op->driver, op, context);
-    } else if (op->cancelled && op->kind != IO_CLOSE) {
+    if (op->started)
+        return op->driver->ops->poll(op->driver, op, context);
+    if (op->cancelled && op->kind != IO_CLOSE) {
         op->result = -ECANCELED;
-        state = POLL_READY;
-    } else {
-        start(op);
-        state = op->driver->ops->start(op->driver, op, context);
+        return POLL_READY;
     }
-    if (state == POLL_READY) {
-        op->stage = IO_FINISHED;
-        if (op->kind == IO_RECVFROM && op->result >= 0)
-            report_name_size(op);
-    }
+    start(op);
+    return op->driver->ops->start(op->driver, op, context);
+}
+
+/* recvfrom has a second output, the sender's name. */
+static enum poll_state recvfrom_poll(struct future *future, struct context *context)
+{
+    struct io_packet *packet = container_of(future, struct io_packet, future);
+    enum poll_state state = io_poll(future, context);
+    if (state == POLL_READY && packet->op.result >= 0 && packet->name_size)
+        *packet->name_size = packet->header.msg_namelen;
     return state;
 }
 
@@ -100,15 +95,17 @@ static void io_cancel(struct future *future)
     if (op->cancelled)
         return;
     op->cancelled = true;
-    if (op->stage == IO_STARTED && op->kind != IO_CLOSE)
+    if (op->started && op->kind != IO_CLOSE)
         op->driver->ops->cancel(op->driver, op);
 }
 
-/* accept and openat: a descriptor that nobody will look at. */
+/* ---- outputs that nobody will look at: of an op that is READY, or was never polled */
+
+/* accept and openat: a descriptor. */
 static void discard_fd(struct future *future)
 {
     struct io_op *op = container_of(future, struct io_op, future);
-    if (op->stage == IO_FINISHED && op->result >= 0)
+    if (op->started && op->result >= 0)
         close(op->result);
     op->result = -ECANCELED;
 }
@@ -116,15 +113,15 @@ static void discard_fd(struct future *future)
 static void discard_lent(struct future *future)
 {
     struct io_op *op = container_of(future, struct io_op, future);
-    if (op->stage == IO_FINISHED && op->result > 0)
+    if (op->started && op->result > 0)
         io_give_back(op);
     op->result = -ECANCELED;
 }
 
 #define IO_OPS(label)                                                                  \
     .name = (label), .size = sizeof(struct io_op), .poll = io_poll, .cancel = io_cancel
-#define IO_PACKET_OPS(label)                                                           \
-    .name = (label), .size = sizeof(struct io_packet), .poll = io_poll,                \
+#define IO_PACKET_OPS(label, poll_it)                                                  \
+    .name = (label), .size = sizeof(struct io_packet), .poll = (poll_it),              \
     .cancel = io_cancel
 
 static const struct future_ops ops_of_kind[] = {
@@ -135,8 +132,8 @@ static const struct future_ops ops_of_kind[] = {
     [IO_SEND] = { IO_OPS("send") },
     [IO_ACCEPT] = { IO_OPS("accept"), .discard = discard_fd },
     [IO_CONNECT] = { IO_OPS("connect") },
-    [IO_RECVFROM] = { IO_PACKET_OPS("recvfrom") },
-    [IO_SENDTO] = { IO_PACKET_OPS("sendto") },
+    [IO_RECVFROM] = { IO_PACKET_OPS("recvfrom", recvfrom_poll) },
+    [IO_SENDTO] = { IO_PACKET_OPS("sendto", io_poll) },
     [IO_OPENAT] = { IO_OPS("openat"), .discard = discard_fd },
     [IO_FSYNC] = { IO_OPS("fsync") },
     [IO_CLOSE] = { IO_OPS("close") },

@@ -68,8 +68,6 @@ enum io_kind {
     IO_CLOSE,
 };
 
-enum io_stage { IO_NEW, IO_STARTED, IO_FINISHED };
-
 struct io_op {
     struct future future;
     struct io_source *source;     /* borrows; NULL for openat */
@@ -95,7 +93,7 @@ struct io_op {
     uint32_t moved;     /* IO_WRITE, IO_SEND: bytes so far */
     int32_t result;     /* output */
     uint8_t kind;       /* enum io_kind */
-    uint8_t stage;      /* enum io_stage */
+    bool started;       /* the driver has it, or had it */
     bool cancelled;     /* asked for */
     uint8_t driver_use; /* the driver's own note */
     union {

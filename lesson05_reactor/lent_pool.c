@@ -9,6 +9,9 @@
 
 #define LENT_KEEP 256
 
+/* Out of line, so that the short way needs no registers saved. */
+#define SELDOM __attribute__((noinline))
+
 struct lent_buffer {
     struct lent_buffer *next;
 };
@@ -63,7 +66,7 @@ void lent_pool_finish(struct lent_pool *pool)
     pool->size = 0;
 }
 
-static struct lent_buffer *take_vacant(struct lent_pool *pool)
+static SELDOM struct lent_buffer *take_vacant(struct lent_pool *pool)
 {
     lock(pool);
     struct lent_buffer *buffer = pool->vacant;
@@ -84,7 +87,7 @@ void *lent_pool_lend(struct lent_pool *pool)
     return spare ? spare : take_vacant(pool);
 }
 
-static void keep_or_free(struct lent_pool *pool, struct lent_buffer *buffer)
+static SELDOM void keep_or_free(struct lent_pool *pool, struct lent_buffer *buffer)
 {
     lock(pool);
     CHECK(pool->kept < pool->made, "a lent buffer was given back twice");

@@ -4,8 +4,7 @@
  * believes an old one spins. Idea: remember it in a ready bit for each direction, with a
  * tick that says how many edges came (readiness.h); reactor_io.c tries while the bit is
  * set. Invariant: when an operation is armed, its direction's ready bit is off, the
- * descriptor is registered, and the next edge takes its waker out under the source's
- * lock. Wakes happen after unlocking (W6).
+ * descriptor is registered, and the next edge takes its waker.
  *
  * An event carries the source's address and 16 bits of its generation: an event for an
  * earlier tenant of that memory is dropped (R4). */
@@ -30,15 +29,6 @@ static struct epoll_source *event_source(const void *tag)
     return (struct epoll_source *)(uintptr_t)address;
 }
 
-/* With the source's lock held: notes an edge and takes the waiter's waker. */
-static struct waker note_edge(const struct reactor *self, struct direction *direction,
-                              bool hung_up)
-{
-    readiness_edge(&direction->readiness, hung_up, self->shared);
-    return direction_is_armed(direction) ? direction_take_waker(direction)
-                                         : (struct waker){ 0 };
-}
-
 static void handle_event(struct reactor *self, const struct poller_event *event)
 {
     void *tag = poller_event_user(event);
@@ -46,19 +36,19 @@ static void handle_event(struct reactor *self, const struct poller_event *event)
     if (!tag)
         return; /* the notifier: edge-triggered, so it needs no drain (R8) */
     struct epoll_source *source = event_source(tag);
+    /* relaxed: see watch_more. If it changes hands right after this look, on another thread,
+     * the next tenant has an edge that tells it nothing, which costs a try (F3). */
+    if (atomic_load_explicit(&source->tag, memory_order_relaxed) != tag)
+        return;
     struct waker reader = { 0 };
     struct waker writer = { 0 };
-    source_lock(self, source);
-    /* In this order: the generation changes, under another lock, only while it is not
-     * registered. */
-    if (source->registered && event_tag(source) == tag) {
-        bool hung_up = bits & HANGUP; /* R3: an end or an error is news, too */
-        if (hung_up || (bits & POLLER_READABLE))
-            reader = note_edge(self, &source->directions[READING], hung_up);
-        if (bits & (POLLER_WRITABLE | POLLER_HUP | POLLER_ERR))
-            writer = note_edge(self, &source->directions[WRITING], hung_up);
-    }
-    source_unlock(self, source);
+    bool hung_up = bits & HANGUP; /* R3: an end or an error is news, too */
+    if (hung_up || (bits & POLLER_READABLE))
+        reader = readiness_edge(&source->directions[READING].readiness, hung_up,
+                                self->shared);
+    if (bits & (POLLER_WRITABLE | POLLER_HUP | POLLER_ERR))
+        writer = readiness_edge(&source->directions[WRITING].readiness, hung_up,
+                                self->shared);
     waker_wake(&reader);
     waker_wake(&writer);
 }
@@ -162,14 +152,6 @@ fail_sources:
     return err;
 }
 
-static void finish_lock(struct io_source *base)
-{
-    struct epoll_source *source = source_of(base);
-    if (source->has_lock)
-        pthread_mutex_destroy(&source->lock);
-    source->has_lock = false;
-}
-
 void reactor_finish(struct reactor *reactor)
 {
     if (!reactor || !reactor->events)
@@ -179,7 +161,6 @@ void reactor_finish(struct reactor *reactor)
     notifier_finish(&reactor->notifier);
     poller_finish(&reactor->poller);
     lent_pool_finish(&reactor->lent);
-    source_pool_each(&reactor->sources, finish_lock);
     source_pool_finish(&reactor->sources);
     timers_finish(&reactor->timers);
 }

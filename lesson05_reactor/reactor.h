@@ -4,14 +4,15 @@
  * readable", and wakes the task that waits for that. The task then makes the syscall
  * itself, in its own poll: the bytes go straight into its frame, on its own core.
  *
- *   op polled --not ready--> armed (waker stored in the op)
+ *   op polled --not ready--> armed (waker stored)
  *        ^                        |
  *        |                 epoll_wait: edge -> ready bit, tick + 1, waker taken
  *        +-------- wake ----------+
  *
- * Each descriptor is registered once, edge-triggered, for both directions, when an
- * operation first has to wait. Its source holds, for each direction, a ready bit, a tick
- * (how many edges came), and the operation that waits. Rules R1-R12 live here.
+ * Each descriptor is registered, edge-triggered, when an operation first has to wait: for
+ * reading, and from the first write that has to wait on for both. Its source holds, for
+ * each direction, a ready bit, a tick (how many edges came), and the operation that waits.
+ * Rules R1-R12 live here.
  *
  * The reactor is a parker, too: an executor that sleeps in it wakes for I/O, for timers
  * and for unpark. It may be shared by the workers of a pool (config.shared); then one of

@@ -15,8 +15,6 @@
 
 #include "lesson05_reactor/epoll_source.h"
 
-#define WATCHED (POLLER_READABLE | POLLER_WRITABLE | POLLER_RDHUP | POLLER_EDGE)
-
 /* ---- io_driver_ops */
 
 static int reactor_attach(struct io_driver *driver, int fd, enum io_type type,
@@ -27,19 +25,8 @@ static int reactor_attach(struct io_driver *driver, int fd, enum io_type type,
     if (!base)
         return -ENOMEM;
     struct epoll_source *source = source_of(base);
-    if (!source->has_lock) {
-        int err = pthread_mutex_init(&source->lock, NULL);
-        if (err != 0) {
-            source_pool_give_back(&self->sources, base);
-            return -err;
-        }
-        source->has_lock = true;
-    }
-    source_lock(self, source);
-    source->registered = false;
     readiness_reset(&source->directions[READING].readiness, false);
     readiness_reset(&source->directions[WRITING].readiness, true);
-    source_unlock(self, source);
     *out = base;
     return 0;
 }
@@ -49,17 +36,15 @@ static int reactor_detach(struct io_driver *driver, struct io_source *base)
     struct reactor *self = reactor_of(driver);
     struct epoll_source *source = source_of(base);
     int fd = base->fd;
-    source_lock(self, source);
     CHECK(!direction_waits(&source->directions[READING]) &&
               !direction_waits(&source->directions[WRITING]),
           "fd %d is closed or detached while an operation waits on it", fd);
-    /* relaxed: the task that closes has seen each of its jobs complete */
+    /* relaxed, all: who closes comes after every operation, by what ordered their tasks */
     CHECK(atomic_load_explicit(&source->jobs, memory_order_relaxed) == 0,
           "fd %d is closed or detached while an operation is in the offload", fd);
-    bool registered = source->registered;
-    source->registered = false;
-    source_unlock(self, source);
-    if (registered) {
+    if (atomic_load_explicit(&source->watched, memory_order_relaxed) != 0) {
+        atomic_store_explicit(&source->tag, NULL, memory_order_relaxed);
+        atomic_store_explicit(&source->watched, 0, memory_order_relaxed);
         /* Before close(2): while a duplicate lives, close would leave it watched (R4). */
         io_count_syscall();
         int err = poller_remove(&self->poller, fd);
@@ -71,81 +56,120 @@ static int reactor_detach(struct io_driver *driver, struct io_source *base)
     return fd;
 }
 
-/* With the lock held: arms the operation. 0 or negative errno. */
-static int arm(struct reactor *self, struct epoll_source *source, struct io_op *op,
-               struct context *context)
+/* ---- waiting for an edge */
+
+/* Tells epoll that this direction, too, has somebody who waits. Reading always: who writes
+ * will read. Writing only once a write had to wait, which most never have to: each message
+ * that arrives would be an edge for them as well. 0, negative errno, or -EALREADY: the
+ * other direction is telling it this very moment.
+ *
+ * relaxed, all: the set is the kernel's, and nothing of ours is behind these. The tag is
+ * there before epoll_ctl; whoever is given an event comes after that, by the kernel's
+ * own locks. */
+static SELDOM int watch_more(struct reactor *self, struct epoll_source *source,
+                             unsigned seen, unsigned needed)
 {
-    struct direction *direction = &source->directions[epoll_op_direction(op)];
-    if (!source->registered) {
-        io_count_syscall();
-        int err =
-            poller_add(&self->poller, source->base.fd, WATCHED, event_tag(source));
-        if (err < 0)
-            return err;
-        source->registered = true;
-    }
-    waker_store(&direction->waker, context);
-    /* relaxed, both: read by this operation, and under the lock */
-    atomic_store_explicit(&direction->armed, true, memory_order_relaxed);
-    atomic_store_explicit(&direction->waits, op, memory_order_relaxed);
-    return 0;
+    if (seen & WATCH_CHANGES || !atomic_compare_exchange_strong_explicit(
+                                    &source->watched, &seen, seen | WATCH_CHANGES,
+                                    memory_order_relaxed, memory_order_relaxed))
+        return -EALREADY;
+    unsigned next = needed | WATCHED_READS;
+    uint32_t events = POLLER_READABLE | POLLER_RDHUP | POLLER_EDGE;
+    if (next & WATCHED_WRITES)
+        events |= POLLER_WRITABLE;
+    void *tag = event_tag(source);
+    atomic_store_explicit(&source->tag, tag, memory_order_relaxed);
+    io_count_syscall();
+    int err = seen ? poller_modify(&self->poller, source->base.fd, events, tag)
+                   : poller_add(&self->poller, source->base.fd, events, tag);
+    atomic_store_explicit(&source->watched, err < 0 ? seen : next,
+                          memory_order_relaxed);
+    return err;
 }
 
-/* The operation is over: the direction is free. Needs the lock only while a waker is
- * there; after the edge that woke us there is none. */
-static void leave(const struct reactor *self, struct epoll_source *source,
+static int watch(struct reactor *self, struct epoll_source *source, int direction)
+{
+    unsigned needed = direction == READING ? WATCHED_READS : WATCHED_WRITES;
+    /* relaxed: see watch_more */
+    unsigned seen = atomic_load_explicit(&source->watched, memory_order_relaxed);
+    return seen & needed ? 0 : watch_more(self, source, seen, needed);
+}
+
+/* Makes the direction the operation's own until it leaves; false: it is another's. */
+static bool enter(const struct reactor *self, struct direction *direction,
                   const struct io_op *op)
 {
-    struct direction *direction = &source->directions[epoll_op_direction(op)];
+    const struct io_op *waits = direction_waits(direction);
+    if (waits)
+        return waits == op;
+    if (self->shared) /* acquire: pairs with the release in leave: the slot is ours */
+        return atomic_compare_exchange_strong_explicit(
+            &direction->waits, &waits, op, memory_order_acquire, memory_order_relaxed);
+    atomic_store_explicit(&direction->waits, op, memory_order_relaxed);
+    return true;
+}
+
+static SELDOM void disarm(const struct reactor *self, struct direction *direction)
+{
+    readiness_disarm(&direction->readiness, self->shared);
+}
+
+/* The operation is over: the direction is free. After the edge that woke us there is
+ * nothing to disarm. */
+static inline void leave(const struct reactor *self, struct direction *direction,
+                         const struct io_op *op)
+{
     if (direction_waits(direction) != op)
         return;
-    if (direction_is_armed(direction)) {
-        source_lock(self, source);
-        struct waker waker = direction_take_waker(direction);
-        source_unlock(self, source);
-        waker_drop(&waker);
+    if (direction_is_armed(direction))
+        disarm(self, direction);
+    /* release: pairs with the acquire in enter */
+    atomic_store_explicit(&direction->waits, NULL, memory_order_release);
+}
+
+static enum poll_state try_or_wait(struct reactor *self, struct io_op *op,
+                                   struct context *context);
+
+/* Not ready, said `seen`. */
+static SELDOM enum poll_state wait_for_edge(struct reactor *self, struct io_op *op,
+                                            struct direction *direction, uint32_t seen,
+                                            struct context *context)
+{
+    struct epoll_source *source = source_of(op->source);
+    int err = enter(self, direction, op)
+                  ? watch(self, source, (int)(direction - source->directions))
+                  : -EBUSY;
+    if (err == -EALREADY) { /* come again: this one may fail where the other did not */
+        waker_wake_by_ref(context->waker);
+        return POLL_PENDING;
     }
-    /* relaxed: see direction_waits */
-    atomic_store_explicit(&direction->waits, NULL, memory_order_relaxed);
+    if (err < 0) {
+        leave(self, direction, op);
+        op->result = err;
+        return POLL_READY;
+    }
+    if (readiness_arm(&direction->readiness, seen, context, self->shared))
+        return POLL_PENDING;
+    return try_or_wait(self, op, context); /* an edge has come */
 }
 
 /* Did this result say that nothing more is to be had until the next edge? `seen`: the
  * readiness before the try. */
-static bool drained(const struct io_op *op, int n, size_t lent_size, uint32_t seen)
+static inline bool drained(const struct epoll_kind *kind, const struct io_op *op, int n,
+                           uint32_t seen)
 {
     if (n == NOT_READY)
         return true;
-    size_t asked = op->kind == IO_RECV_LENT ? lent_size : op->length;
-    bool reads = op->kind == IO_RECV || op->kind == IO_READ || op->kind == IO_RECV_LENT;
-    return reads && op->source->type == IO_TYPE_STREAM && n > 0 && (size_t)n < asked &&
-           !(seen & READINESS_HUNG_UP); /* R12 */
+    return kind->short_is_empty && op->source->type == IO_TYPE_STREAM && n > 0 &&
+           (uint32_t)n < op->length && !(seen & READINESS_HUNG_UP); /* R12 */
 }
 
-/* The ready bit was off. Looks again under the lock, for an edge may have come: edges are
- * noted under it. True: PENDING, or over with op->result; false: try again. */
-static bool wait_for_edge(struct reactor *self, struct io_op *op,
-                          struct context *context, enum poll_state *state)
+/* Tries while the ready bit is on; waits when it is off. */
+static enum poll_state try_or_wait(struct reactor *self, struct io_op *op,
+                                   struct context *context)
 {
-    struct epoll_source *source = source_of(op->source);
-    struct direction *direction = &source->directions[epoll_op_direction(op)];
-    source_lock(self, source);
-    const struct io_op *other = direction_waits(direction);
-    bool ready = readiness_is_ready(&direction->readiness);
-    if (other && other != op)
-        op->result = -EBUSY;
-    else
-        op->result = ready ? 0 : arm(self, source, op, context);
-    source_unlock(self, source);
-    *state = op->result < 0 ? POLL_READY : POLL_PENDING;
-    return op->result < 0 || !ready;
-}
-
-/* Tries while the ready bit is on; arms when it is off. */
-static enum poll_state try_or_arm(struct reactor *self, struct io_op *op,
-                                  struct context *context)
-{
-    struct epoll_source *source = source_of(op->source);
-    struct direction *direction = &source->directions[epoll_op_direction(op)];
+    const struct epoll_kind *kind = &epoll_kinds[op->kind];
+    struct direction *direction = &source_of(op->source)->directions[kind->direction];
     const struct io_op *other = direction_waits(direction);
     if (other && other != op) {
         op->result = -EBUSY;
@@ -153,17 +177,13 @@ static enum poll_state try_or_arm(struct reactor *self, struct io_op *op,
     }
     for (;;) {
         uint32_t seen = readiness_look(&direction->readiness);
-        enum poll_state state;
-        if (!(seen & READINESS_READY)) {
-            if (wait_for_edge(self, op, context, &state))
-                return state;
-            continue;
-        }
-        int n = epoll_op_attempt(self, op);
-        if (drained(op, n, self->lent.size, seen))
+        if (!(seen & READINESS_READY))
+            return wait_for_edge(self, op, direction, seen, context);
+        int n = kind->attempt(self, op);
+        if (drained(kind, op, n, seen))
             readiness_clear(&direction->readiness, seen, self->shared); /* R2 */
-        if (n != NOT_READY) {
-            leave(self, source, op);
+        if (n > TRY_AGAIN) {
+            leave(self, direction, op);
             op->result = n;
             return POLL_READY;
         }
@@ -208,7 +228,7 @@ static enum poll_state start_blocking(struct io_op *op, struct context *context)
     return POLL_READY;
 }
 
-static enum poll_state poll_blocking(struct io_op *op, struct context *context)
+static SELDOM enum poll_state poll_blocking(struct io_op *op, struct context *context)
 {
     if (op->cancelled && !op->driver_use) {
         op->driver_use = 1; /* one try: once a thread runs it, it can only be awaited */
@@ -234,30 +254,45 @@ static enum poll_state close_source(struct reactor *self, struct io_op *op)
     return POLL_READY;
 }
 
-static enum poll_state reactor_start(struct io_driver *driver, struct io_op *op,
-                                     struct context *context)
+static SELDOM enum poll_state start_otherwise(struct reactor *self, struct io_op *op,
+                                              struct context *context)
 {
-    struct reactor *self = reactor_of(driver);
     if (op->kind == IO_CLOSE)
         return close_source(self, op);
     if (epoll_op_blocks(op))
         return start_blocking(op, context);
-    if (op->kind == IO_RECV || op->kind == IO_RECV_LENT)
-        op->with.bytes.offset = IO_NO_OFFSET;
-    return try_or_arm(self, op, context);
+    return try_or_wait(self, op, context);
+}
+
+/* Files may block, the rest may not: two looks tell what is most common. */
+static inline bool is_plain(const struct io_op *op)
+{
+    return epoll_kinds[op->kind].attempt && op->source->type != IO_TYPE_FILE;
+}
+
+static enum poll_state reactor_start(struct io_driver *driver, struct io_op *op,
+                                     struct context *context)
+{
+    struct reactor *self = reactor_of(driver);
+    return is_plain(op) ? try_or_wait(self, op, context)
+                        : start_otherwise(self, op, context);
+}
+
+static SELDOM enum poll_state end_cancelled(struct reactor *self, struct io_op *op)
+{
+    int direction = epoll_kinds[op->kind].direction;
+    leave(self, &source_of(op->source)->directions[direction], op);
+    op->result = -ECANCELED;
+    return POLL_READY;
 }
 
 static enum poll_state reactor_poll(struct io_driver *driver, struct io_op *op,
                                     struct context *context)
 {
     struct reactor *self = reactor_of(driver);
-    if (epoll_op_blocks(op))
+    if (!is_plain(op) && epoll_op_blocks(op))
         return poll_blocking(op, context);
-    if (!op->cancelled)
-        return try_or_arm(self, op, context);
-    leave(self, source_of(op->source), op);
-    op->result = -ECANCELED;
-    return POLL_READY;
+    return op->cancelled ? end_cancelled(self, op) : try_or_wait(self, op, context);
 }
 
 static void reactor_cancel(struct io_driver *driver, struct io_op *op)

@@ -130,10 +130,3 @@ void source_pool_drain(struct source_pool *pool)
         }
     pthread_mutex_unlock(&pool->lock);
 }
-
-void source_pool_each(struct source_pool *pool, void (*visit)(struct io_source *source))
-{
-    for (struct source_block *block = pool->blocks; block; block = block->next)
-        for (size_t i = 0; i < BLOCK_SLOTS; i++)
-            visit((struct io_source *)(void *)(block->slots + i * pool->slot_size));
-}

@@ -47,9 +47,4 @@ void source_pool_give_back(struct source_pool *pool, struct io_source *source);
  * the number of sources. */
 void source_pool_drain(struct source_pool *pool);
 
-/* Calls visit for each source, also vacant ones. No lock is held meanwhile, so nobody
- * may take or give back. */
-void source_pool_each(struct source_pool *pool,
-                      void (*visit)(struct io_source *source));
-
 #endif

@@ -79,7 +79,7 @@ static void R2_an_edge_between_eagain_and_clear_is_not_lost(void **state)
     assert_int_equal(drive_op(&w, &op), 1); /* it was filled, so the bit is still on */
     op = io_recv(source, &got, 1);
     fault_call_then(an_edge_comes, &edge);
-    fault_arm("recv", 1, EAGAIN);
+    fault_arm("sys_recv", 1, EAGAIN);
     enum poll_state first = poll_in(&w, &op.future);
     long failed = fault_count();
     fault_disarm();
@@ -152,8 +152,7 @@ static void R4_an_event_of_this_batch_for_an_earlier_tenant_is_dropped(void **st
     write_raw(second_peer, "2", 1); /* two events, one batch, in this order */
     turn_for(&w, 0);
     assert_non_null(mover.comes);
-    assert_false(
-        readiness_is_ready(&source_of(mover.comes)->directions[READING].readiness));
+    assert_false(direction_is_ready(&source_of(mover.comes)->directions[READING]));
     assert_true(direction_is_armed(&source_of(mover.comes)->directions[READING]));
     assert_int_equal(drive_op(&w, &op), 1);
     write_raw(mover.peer, "3", 1);
@@ -180,13 +179,13 @@ static void R12_a_short_read_saves_a_call_unless_the_peer_hung_up(void **state)
     start_pending(&w, &op);
     write_raw(peer, "short", 5);
     assert_int_equal(drive_op(&w, &op), 5);
-    assert_false(readiness_is_ready(&reading->readiness));
+    assert_false(direction_is_ready(reading));
     op = io_recv(source, got, sizeof got);
     start_pending(&w, &op);
     write_raw(peer, "short", 5);
     shutdown(peer, SHUT_WR); /* the same edge says both */
     assert_int_equal(drive_op(&w, &op), 5);
-    assert_true(readiness_is_ready(&reading->readiness));
+    assert_true(direction_is_ready(reading));
     assert_int_equal(recv_bytes(&w, source, got, sizeof got), 0);
     close(peer);
     close_source_in(&w, source);
@@ -206,7 +205,7 @@ static void only_eagain_drains_what_is_no_stream(void **state)
     start_pending(&w, &op);
     write_raw(fds[1], "short", 5);
     assert_int_equal(drive_op(&w, &op), 5);
-    assert_true(readiness_is_ready(&source_of(source)->directions[READING].readiness));
+    assert_true(direction_is_ready(&source_of(source)->directions[READING]));
     close(fds[1]);
     close_source_in(&w, source);
     close_world(&w);
@@ -270,6 +269,74 @@ static void R2_two_threads_lose_no_edge(void **state)
     close(peer);
     close_world(&w);
     assert_true(good);
+}
+
+#define MUCH (1 << 20)
+
+static void *take_and_answer(void *argument)
+{
+    int fd = *(int *)argument;
+    char bytes[4096];
+    ssize_t n = 1;
+    for (ssize_t left = MUCH; left > 0 && n > 0; left -= n)
+        n = recv(fd, bytes, sizeof bytes, 0);
+    send(fd, "!", 1, MSG_NOSIGNAL);
+    return NULL;
+}
+
+/* A task of its own for each direction, on a thread of its own. */
+static void *send_much(void *argument)
+{
+    static const char much[MUCH];
+    static struct waker_probe probe;
+    struct waker waker = probe_waker(&probe);
+    struct context context = { .waker = &waker, .budget = CONTEXT_BUDGET };
+    struct io_op op = io_send(argument, much, MUCH);
+    uint64_t give_up = testing_deadline();
+    long seen = probe_read(&probe.wakes);
+    for (; future_poll(&op.future, &context) == POLL_PENDING; seen++)
+        while (probe_read(&probe.wakes) <= seen)
+            CHECK(!testing_expired(give_up), "the writer was woken");
+    CHECK(op.result == MUCH, "all was sent");
+    return NULL;
+}
+
+/* Both directions find that the descriptor is not watched yet, at about the same time. */
+static void two_threads_start_to_watch_one_descriptor(void **state)
+{
+    (void)state;
+    struct driver_world w = { 0 };
+    pthread_t parker;
+    bool good = true;
+    assert_true(open_world(&w, &shared));
+    struct parked_thread parked = { .world = &w };
+    struct waker_probe early = {
+        0
+    }; /* until the parker is gone: it may hold a waker */
+    assert_int_equal(pthread_create(&parker, NULL, park_until_stopped, &parked), 0);
+    for (int i = 0; i < 50 && good; i++) {
+        int peer, flags;
+        char got;
+        struct io_source *source = half_pair(&peer);
+        flags = fcntl(peer, F_GETFL);
+        assert_int_equal(fcntl(peer, F_SETFL, flags & ~O_NONBLOCK), 0);
+        pthread_t writer = start_thread(send_much, source);
+        struct io_op rx = io_recv(source, &got, 1);
+        if (probe_poll(&early, &rx.future) == POLL_PENDING) {
+            pthread_t answer = start_thread(take_and_answer, &peer);
+            good = drive_from_afar(&rx.future) && rx.result == 1;
+            pthread_join(answer, NULL);
+        }
+        pthread_join(writer, NULL);
+        close_source_in(&w, source);
+        close(peer);
+    }
+    atomic_store_explicit(&parked.stop, true, memory_order_release);
+    parker_unpark(w.parker);
+    pthread_join(parker, NULL);
+    close_world(&w);
+    assert_true(good);
+    assert_int_equal(probe_read(&early.live), 0);
 }
 
 /* ---- failures */
@@ -345,14 +412,14 @@ static void interruptions_and_false_alarms_are_no_results(void **state)
         int peer;
         char got;
         struct io_source *source = half_pair(&peer);
-        fault_arm("send", 1, errors[i]);
+        fault_arm("sys_send", 1, errors[i]);
         assert_int_equal(send_bytes(&w, source, "x", 1), 1);
         assert_int_equal(fault_count(), 1);
         fault_disarm();
         assert_int_equal(recv(peer, &got, 1, 0), 1);
         struct io_op op = io_recv(source, &got, 1);
         start_pending(&w, &op);
-        fault_arm("recv", 1, EINTR);
+        fault_arm("sys_recv", 1, EINTR);
         assert_int_equal(send(peer, "y", 1, 0), 1);
         assert_int_equal(drive_op(&w, &op), 1);
         fault_disarm();
@@ -511,6 +578,7 @@ int main(void)
         cmocka_unit_test(R12_a_short_read_saves_a_call_unless_the_peer_hung_up),
         cmocka_unit_test(only_eagain_drains_what_is_no_stream),
         cmocka_unit_test(R2_two_threads_lose_no_edge),
+        cmocka_unit_test(two_threads_start_to_watch_one_descriptor),
         cmocka_unit_test(init_leaves_nothing_behind_when_a_call_fails),
         cmocka_unit_test(an_operation_reports_what_failed),
         cmocka_unit_test(interruptions_and_false_alarms_are_no_results),

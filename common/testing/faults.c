@@ -126,6 +126,10 @@ WRAP(ssize_t, -1, recv, (int fd, void *buffer, size_t size, int flags),
      (fd, buffer, size, flags))
 WRAP(ssize_t, -1, send, (int fd, const void *buffer, size_t size, int flags),
      (fd, buffer, size, flags))
+WRAP(ssize_t, -armed_errno, sys_recv, (int fd, void *buffer, size_t size, int flags),
+     (fd, buffer, size, flags))
+WRAP(ssize_t, -armed_errno, sys_send,
+     (int fd, const void *buffer, size_t size, int flags), (fd, buffer, size, flags))
 WRAP(int, -1, socket, (int domain, int type, int protocol), (domain, type, protocol))
 WRAP(int, -1, bind, (int fd, const struct sockaddr *address, socklen_t size),
      (fd, address, size))
