@@ -98,7 +98,7 @@ static void W7_the_waker_of_the_last_arming_counts(void **state)
     assert_int_equal(probe_read(&one.wakes), 0);
     assert_int_equal(probe_read(&two.wakes), 1);
     readiness_reset(&self, false);
-    assert_true(arm(&self, 0, &two, subject->shared));
+    assert_true(arm(&self, readiness_look(&self), &two, subject->shared));
     uint32_t seen = readiness_look(&self);
     edge(&self, subject->shared); /* between the look and the arming of another */
     assert_false(arm(&self, seen, &one, subject->shared));
