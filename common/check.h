@@ -16,9 +16,11 @@
 #define PRINTF_LIKE(fmt_arg, first_arg)                                                \
     __attribute__((format(printf, fmt_arg, first_arg)))
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define COLD __attribute__((noinline, cold))
 #else
 #define PRINTF_LIKE(fmt_arg, first_arg)
 #define UNLIKELY(condition) (condition)
+#define COLD
 #endif
 
 /* CHECK(condition, "sentence with %d", details...): aborts with file, line, the

@@ -105,6 +105,7 @@ struct io_op {
     /* ring driver: was it asked to stop, is it over; any thread */
     _Atomic uint8_t cancel;
     bool cancel_waits;  /* ring driver, under its SQ lock: not passed on yet */
+    uint8_t share;      /* ring driver: its part of its source's in_flight */
     struct io_op *next; /* borrows; the driver's queues */
 };
 

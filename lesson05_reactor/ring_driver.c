@@ -58,17 +58,9 @@ bool ring_driver_is_ours(const struct ring_driver *self)
 
 /* ---- the two sides */
 
-void ring_driver_sq_begin(struct ring_driver *self)
-{
-    if (self->shared)
-        pthread_mutex_lock(&self->sq_lock);
-}
-
-void ring_driver_sq_end(struct ring_driver *self)
+void ring_driver_sq_unlock(struct ring_driver *self)
 {
     bool refused = false;
-    if (!self->shared)
-        return;
     /* acquire: pairs with the swap in fall_asleep; ordered with it by the lock */
     if (atomic_load_explicit(&self->token, memory_order_acquire) == PARKED)
         refused = ring_submit(&self->ring) < 0;
