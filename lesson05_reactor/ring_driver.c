@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -151,6 +152,21 @@ static bool fall_asleep(struct ring_driver *self)
     return false;
 }
 
+/* The kernel may end epoll_wait late, by the thread's timer slack (50 us as a rule), so
+ * that one interrupt and one wake-up serve several deadlines. It ends an enter's wait on
+ * the nanosecond, which is a wake-up for each. So the slack is added here. Who wants to be
+ * woken exactly lowers it (PR_SET_TIMERSLACK) before the driver is made, for both. */
+static int64_t with_slack(const struct ring_driver *self, int64_t sleep)
+{
+    return sleep > 0 && sleep <= INT64_MAX - self->slack ? sleep + self->slack : sleep;
+}
+
+static int64_t timer_slack(void)
+{
+    int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    return slack > 0 ? slack : 0;
+}
+
 static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns, bool *quiet)
 {
     bool parked;
@@ -158,6 +174,7 @@ static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns, bool *
     retry_backlog(self);
     parked = timeout_ns != 0 && fall_asleep(self);
     int64_t sleep = parked ? timers_sleep_for(&self->timers, timeout_ns) : 0;
+    sleep = with_slack(self, sleep);
     int err;
     if (self->shared) {
         err = ring_submit(&self->ring);
@@ -269,6 +286,7 @@ int ring_driver_init(struct ring_driver *driver,
         .driver = { &ring_driver_ops },
         .parker = { &ring_driver_parker_ops },
         .shared = config->shared,
+        .slack = timer_slack(),
     };
     io_survive_sigpipe();
     size_t lent_size = config->lent_size ? config->lent_size : DEFAULT_LENT_SIZE;

@@ -47,6 +47,7 @@ struct ring_driver {
     struct parker parker;
     struct timers timers;
     bool shared;
+    int64_t slack;    /* immutable: how late a sleep may end, nanoseconds */
     unsigned forks;   /* immutable: how many forks deep the process was that made it */
     bool group_works; /* the kernel has buffer rings, and we are not shared */
     bool multishot_refused; /* but no multishot receives */
