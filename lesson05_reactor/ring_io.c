@@ -177,4 +177,6 @@ const struct io_driver_ops ring_driver_ops = {
     .poll = ring_driver_poll,
     .cancel = ring_driver_cancel,
     .give_back = ring_driver_give_back,
+    .register_memory = ring_memory_register,
+    .unregister_memory = ring_memory_unregister,
 };

@@ -68,8 +68,11 @@ static void prepare_bytes(struct io_op *op, struct io_uring_sqe *sqe)
         io_uring_prep_read(sqe, fd, from, left, offset);
     else
         io_uring_prep_recv(sqe, fd, from, left, 0);
-    if (op->source->type == IO_TYPE_FILE)
-        ring_files_use(ring_driver_of(op->driver), ring_source_of(op->source), sqe);
+    if (op->source->type == IO_TYPE_FILE) {
+        struct ring_driver *self = ring_driver_of(op->driver);
+        ring_files_use(self, ring_source_of(op->source), sqe);
+        ring_memory_use(self, op, sqe);
+    }
     if (!io_op_writes(op))
         fill(op, RING_FILLS_RESULT, op->with.bytes.buffer, op->length);
 }

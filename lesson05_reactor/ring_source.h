@@ -119,6 +119,15 @@ void ring_files_use(struct ring_driver *driver, struct ring_source *source,
 /* Before the descriptor is closed or detached. */
 void ring_files_leave(struct ring_driver *driver, struct ring_source *source);
 
+/* ---- ring_memory.c */
+
+int ring_memory_register(struct io_driver *driver, void *memory, size_t size);
+void ring_memory_unregister(struct io_driver *driver);
+/* Lets a read or write of a file, whose SQE is written, use the registered memory if all
+ * of its bytes are there. */
+void ring_memory_use(const struct ring_driver *driver, const struct io_op *op,
+                     struct io_uring_sqe *sqe);
+
 /* ---- ring_lent.c */
 
 /* Must a plain receive ask here first, for what the multishot has brought or will? */
