@@ -304,17 +304,21 @@ int ring_sleep(struct ring *ring, int64_t timeout_ns)
 static unsigned take_visible(struct ring *ring, struct ring_completion *completions,
                              unsigned max)
 {
-    struct io_uring_cqe *cqe;
-    unsigned head, taken = 0, ended = 0;
-    io_uring_for_each_cqe (&ring->uring, head, cqe) {
-        if (taken == max)
-            break;
-        completions[taken++] = (struct ring_completion){ io_uring_cqe_get_data(cqe),
-                                                         cqe->res, cqe->flags };
-        ended += cqe->user_data && !(cqe->flags & IORING_CQE_F_MORE);
-    }
+    const struct io_uring_cq *cq = &ring->uring.cq;
+    unsigned head = *cq->khead, ended = 0;
+    /* acquire, inside: pairs with the kernel's release of the tail; one for them all */
+    unsigned taken = io_uring_cq_ready(&ring->uring);
+    if (taken > max)
+        taken = max;
     if (!taken)
         return 0;
+    for (unsigned i = 0; i < taken; i++) {
+        /* no CQE32: this ring never asks for it */
+        const struct io_uring_cqe *cqe = &cq->cqes[(head + i) & cq->ring_mask];
+        completions[i] = (struct ring_completion){ io_uring_cqe_get_data(cqe), cqe->res,
+                                                   cqe->flags };
+        ended += cqe->user_data && !(cqe->flags & IORING_CQE_F_MORE);
+    }
     /* release, inside: pairs with the kernel's acquire of the head. The slots are free
      * before anybody is called, so that what they submit finds room to complete. */
     io_uring_cq_advance(&ring->uring, taken);

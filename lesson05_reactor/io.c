@@ -281,3 +281,20 @@ void io_close_now(struct io_source *source)
     io_count_syscall();
     close(fd); /* an error here has nobody to go to; the number is free all the same */
 }
+
+/* ---- memory */
+
+int io_register_memory(void *memory, size_t size)
+{
+    struct io_driver *driver = current_driver();
+    if (!driver->ops->register_memory)
+        return -EOPNOTSUPP;
+    return driver->ops->register_memory(driver, memory, size);
+}
+
+void io_unregister_memory(void)
+{
+    struct io_driver *driver = current_driver();
+    if (driver->ops->unregister_memory)
+        driver->ops->unregister_memory(driver);
+}

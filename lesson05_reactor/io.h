@@ -103,6 +103,7 @@ struct io_op {
     /* ring driver: was it asked to stop, is it over; any thread */
     _Atomic uint8_t cancel;
     bool cancel_waits;  /* ring driver, under its SQ lock: not passed on yet */
+    uint8_t share;      /* ring driver: its part of its source's in_flight */
     struct io_op *next; /* borrows; the driver's queues */
 };
 
@@ -196,6 +197,18 @@ void io_source_drain_at_stop(struct io_source *source);
  * if the source has seen its end. */
 void io_source_keep_at_stop(struct io_source *source);
 
+/* ---- memory */
+
+/* Tells the current driver that files will be read into this memory, and written from it,
+ * again and again. A ring registers it: the kernel pins its pages once, and not for each
+ * operation. A hint, which changes no result; one region a driver. 0, -EBUSY: there is
+ * one; -EOPNOTSUPP: not a ring; -ENOMEM: more than RLIMIT_MEMLOCK permits. */
+int io_register_memory(void *memory, size_t size);
+
+/* Before the memory is freed, from a thread with the same driver. Nothing may be in flight
+ * on it. Without a region it does nothing. */
+void io_unregister_memory(void);
+
 /* ---- drivers */
 
 /* For a driver, when it is made: a write to a pipe or socket whose other end is gone shall
@@ -222,6 +235,9 @@ struct io_driver_ops {
     /* Once, for an op that was started. Who cancels polls next. */
     void (*cancel)(struct io_driver *driver, struct io_op *op);
     void (*give_back)(struct io_driver *driver, struct io_op *op);
+    /* NULL: the driver has no use for it. */
+    int (*register_memory)(struct io_driver *driver, void *memory, size_t size);
+    void (*unregister_memory)(struct io_driver *driver);
 };
 
 struct io_driver {

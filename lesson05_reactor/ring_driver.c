@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -58,17 +59,9 @@ bool ring_driver_is_ours(const struct ring_driver *self)
 
 /* ---- the two sides */
 
-void ring_driver_sq_begin(struct ring_driver *self)
-{
-    if (self->shared)
-        pthread_mutex_lock(&self->sq_lock);
-}
-
-void ring_driver_sq_end(struct ring_driver *self)
+void ring_driver_sq_unlock(struct ring_driver *self)
 {
     bool refused = false;
-    if (!self->shared)
-        return;
     /* acquire: pairs with the swap in fall_asleep; ordered with it by the lock */
     if (atomic_load_explicit(&self->token, memory_order_acquire) == PARKED)
         refused = ring_submit(&self->ring) < 0;
@@ -159,6 +152,21 @@ static bool fall_asleep(struct ring_driver *self)
     return false;
 }
 
+/* The kernel may end epoll_wait late, by the thread's timer slack (50 us as a rule), so
+ * that one interrupt and one wake-up serve several deadlines. It ends an enter's wait on
+ * the nanosecond, which is a wake-up for each. So the slack is added here. Who wants to be
+ * woken exactly lowers it (PR_SET_TIMERSLACK) before the driver is made, for both. */
+static int64_t with_slack(const struct ring_driver *self, int64_t sleep)
+{
+    return sleep > 0 && sleep <= INT64_MAX - self->slack ? sleep + self->slack : sleep;
+}
+
+static int64_t timer_slack(void)
+{
+    int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    return slack > 0 ? slack : 0;
+}
+
 static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns, bool *quiet)
 {
     bool parked;
@@ -166,6 +174,7 @@ static int submit_and_sleep(struct ring_driver *self, int64_t timeout_ns, bool *
     retry_backlog(self);
     parked = timeout_ns != 0 && fall_asleep(self);
     int64_t sleep = parked ? timers_sleep_for(&self->timers, timeout_ns) : 0;
+    sleep = with_slack(self, sleep);
     int err;
     if (self->shared) {
         err = ring_submit(&self->ring);
@@ -264,6 +273,7 @@ static int init_ring(struct ring_driver *self, const struct ring_driver_config *
     };
     if (!ring.cq_entries)
         ring.cq_entries = ring.entries * 16;
+    self->slack = timer_slack();
     int err = ring_init(&self->ring, &ring);
     if (err == 0)
         ring_files_init(self);

@@ -47,6 +47,7 @@ struct ring_driver {
     struct parker parker;
     struct timers timers;
     bool shared;
+    int64_t slack;    /* immutable: how late a sleep may end, nanoseconds */
     unsigned forks;   /* immutable: how many forks deep the process was that made it */
     bool group_works; /* the kernel has buffer rings, and we are not shared */
     bool multishot_refused; /* but no multishot receives */
@@ -66,8 +67,9 @@ struct ring_driver {
     struct ring ring; /* its CQ side: guarded by cq_lock when shared */
     struct io_op
         *backlog; /* borrows: started, but the SQ took nothing; linked by next */
-    uint64_t files_vacant;     /* slots of the ring's file table, a bit each */
-    struct io_op *cancels;     /* borrows: in flight, and their cancel found no room */
+    uint64_t files_vacant;   /* slots of the ring's file table, a bit each */
+    struct iovec registered; /* borrows: memory that the kernel has pinned; or empty */
+    struct io_op *cancels;   /* borrows: in flight, and their cancel found no room */
     struct ring_source *stops; /* borrows: likewise, of multishot receives */
     pthread_mutex_t cq_lock;
     /* not shared only: the buffer group */

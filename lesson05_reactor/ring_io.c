@@ -65,8 +65,8 @@ static int ring_driver_detach(struct io_driver *driver, struct io_source *base)
 }
 
 /* Close is an operation of its own: the multishot receive first, then the descriptor. */
-static enum poll_state start_close(struct ring_driver *self, struct io_op *op,
-                                   struct context *context)
+COLD static enum poll_state start_close(struct ring_driver *self, struct io_op *op,
+                                        struct context *context)
 {
     struct ring_source *source = ring_source_of(op->source);
     check_idle(source);
@@ -94,13 +94,13 @@ static enum poll_state ring_driver_start(struct io_driver *driver, struct io_op 
                                          struct context *context)
 {
     struct ring_driver *self = ring_driver_of(driver);
-    if (op->kind == IO_CLOSE)
+    if (UNLIKELY(op->kind == IO_CLOSE))
         return start_close(self, op, context);
-    if (!ring_driver_is_ours(self)) {
+    if (UNLIKELY(!ring_driver_is_ours(self))) {
         op->result = -ESTALE;
         return POLL_READY;
     }
-    if (!ring_op_enter(op)) {
+    if (UNLIKELY(!ring_op_enter(op))) {
         op->result = -EBUSY;
         return POLL_READY;
     }
@@ -118,7 +118,7 @@ static enum poll_state ring_driver_start(struct io_driver *driver, struct io_op 
 }
 
 /* R11: in the child of a fork. The operation itself goes on in the parent. */
-static void abandon(struct io_op *op)
+COLD static void abandon(struct io_op *op)
 {
     if (!op->source || !ring_lent_withdraw(op)) {
         completion_disarm(&op->completion);
@@ -177,4 +177,6 @@ const struct io_driver_ops ring_driver_ops = {
     .poll = ring_driver_poll,
     .cancel = ring_driver_cancel,
     .give_back = ring_driver_give_back,
+    .register_memory = ring_memory_register,
+    .unregister_memory = ring_memory_unregister,
 };

@@ -168,9 +168,9 @@ static void go_on(struct ring_driver *self, struct ring_source *source, int why)
     receive_plainly(self, op);
 }
 
-static void on_multishot(struct ring_op *ring_op, int result, unsigned flags)
+/* Whatever else a completion of the multishot receive may mean. */
+COLD static void sort_out(struct ring_source *source, int result, unsigned flags)
 {
-    struct ring_source *source = container_of(ring_op, struct ring_source, multishot);
     struct ring_driver *self = ring_driver_of(source->base.driver);
     bool harmless = result == -ENOBUFS || result == -ECANCELED || result == -EINTR;
     if (result ==
@@ -201,6 +201,22 @@ static void on_multishot(struct ring_op *ring_op, int result, unsigned flags)
         go_on(self, source, result);
     else
         multishot_over(self, source);
+}
+
+/* Mostly an operation waits, nothing is before it, and it takes the buffer as it is. */
+static void on_multishot(struct ring_op *ring_op, int result, unsigned flags)
+{
+    struct ring_source *source = container_of(ring_op, struct ring_source, multishot);
+    struct ring_driver *self = ring_driver_of(source->base.driver);
+    struct io_op *op = source->receiver;
+    if (UNLIKELY(!op || op->kind != IO_RECV_LENT || source->head != NO_SEGMENT ||
+                 result <= 0 || !(flags & IORING_CQE_F_MORE))) {
+        sort_out(source, result, flags);
+        return;
+    }
+    source->receiver = NULL;
+    op->with.bytes.buffer = ring_buffers_at(&self->group, ring_buffers_id(flags));
+    ring_op_finish(op, result);
 }
 
 enum poll_state ring_lent_start(struct ring_driver *self, struct io_op *op,

@@ -24,7 +24,7 @@ static void fill(struct io_op *op, enum ring_fill fills, void *target, uint32_t 
 }
 
 /* The operation's share of its source's in_flight. */
-static uint32_t share_of(const struct io_op *op)
+static uint8_t share_of(const struct io_op *op)
 {
     if (op->source->type == IO_TYPE_FILE || op->kind == IO_FSYNC)
         return ONE_MORE;
@@ -36,34 +36,20 @@ bool ring_op_enter(struct io_op *op)
     if (!op->source)
         return true;
     _Atomic uint32_t *in_flight = &ring_source_of(op->source)->in_flight;
-    uint32_t share = share_of(op);
+    uint8_t share = op->share = share_of(op);
     uint32_t before;
     /* relaxed: only "is it zero" and "is it mine" are asked, nothing is published. A ring
      * of one thread needs no read-modify-write. */
     if (!ring_driver_of(op->driver)->shared) {
         before = atomic_load_explicit(in_flight, memory_order_relaxed);
-        uint32_t after = share == ONE_MORE ? before + share : before | share;
-        atomic_store_explicit(in_flight, after, memory_order_relaxed);
+        if (share == ONE_MORE || !(before & share))
+            atomic_store_explicit(in_flight, before + share, memory_order_relaxed);
     } else if (share == ONE_MORE) {
         before = atomic_fetch_add_explicit(in_flight, share, memory_order_relaxed);
     } else {
         before = atomic_fetch_or_explicit(in_flight, share, memory_order_relaxed);
     }
     return share == ONE_MORE || !(before & share);
-}
-
-void ring_op_leave(struct io_op *op)
-{
-    if (!op->source)
-        return;
-    _Atomic uint32_t *in_flight = &ring_source_of(op->source)->in_flight;
-    uint32_t share = share_of(op);
-    if (ring_driver_of(op->driver)->shared) {
-        atomic_fetch_sub_explicit(in_flight, share, memory_order_relaxed);
-        return;
-    }
-    uint32_t before = atomic_load_explicit(in_flight, memory_order_relaxed);
-    atomic_store_explicit(in_flight, before - share, memory_order_relaxed);
 }
 
 /* What goes to the kernel for reads and writes: the part that is still to be moved. */
@@ -82,8 +68,11 @@ static void prepare_bytes(struct io_op *op, struct io_uring_sqe *sqe)
         io_uring_prep_read(sqe, fd, from, left, offset);
     else
         io_uring_prep_recv(sqe, fd, from, left, 0);
-    if (op->source->type == IO_TYPE_FILE)
-        ring_files_use(ring_driver_of(op->driver), ring_source_of(op->source), sqe);
+    if (op->source->type == IO_TYPE_FILE) {
+        struct ring_driver *self = ring_driver_of(op->driver);
+        ring_files_use(self, ring_source_of(op->source), sqe);
+        ring_memory_use(self, op, sqe);
+    }
     if (!io_op_writes(op))
         fill(op, RING_FILLS_RESULT, op->with.bytes.buffer, op->length);
 }
@@ -99,7 +88,12 @@ static void prepare_packet(struct io_op *op, struct io_uring_sqe *sqe)
     }
 }
 
-static void prepare_operation(struct io_op *op, struct io_uring_sqe *sqe)
+COLD static void prepare_poll(const struct io_op *op, struct io_uring_sqe *sqe)
+{
+    io_uring_prep_poll_add(sqe, op->source->fd, io_op_writes(op) ? POLLOUT : POLLIN);
+}
+
+COLD static void prepare_other(struct io_op *op, struct io_uring_sqe *sqe)
 {
     switch ((enum io_kind)op->kind) {
     case IO_READ:
@@ -107,8 +101,7 @@ static void prepare_operation(struct io_op *op, struct io_uring_sqe *sqe)
     case IO_RECV:
     case IO_RECV_LENT:
     case IO_SEND:
-        prepare_bytes(op, sqe);
-        break;
+        break; /* prepare_bytes */
     case IO_ACCEPT:
         io_uring_prep_accept(sqe, op->source->fd, op->with.address.name,
                              op->with.address.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -136,30 +129,32 @@ static void prepare_operation(struct io_op *op, struct io_uring_sqe *sqe)
     }
 }
 
-void ring_op_prepare(struct io_op *op, struct io_uring_sqe *sqe)
+COLD static void join_backlog(struct ring_driver *self, struct io_op *op)
 {
-    fill(op, RING_FILLS_NOTHING, NULL, 0);
-    if (op->driver_use == A_POLL)
-        io_uring_prep_poll_add(sqe, op->source->fd,
-                               io_op_writes(op) ? POLLOUT : POLLIN);
-    else
-        prepare_operation(op, sqe);
-    op->via.ring.complete = ring_op_completed;
-    ring_op_attach(sqe, &op->via.ring);
-}
-
-void ring_op_submit(struct ring_driver *self, struct io_op *op)
-{
-    struct io_uring_sqe *sqe = self->backlog ? NULL : ring_get_sqe(&self->ring);
-    if (sqe) {
-        ring_op_prepare(op, sqe);
-        return;
-    }
     op->next = NULL; /* at the end: first come, first served */
     struct io_op **at = &self->backlog;
     while (*at)
         at = &(*at)->next;
     *at = op;
+}
+
+void ring_op_submit(struct ring_driver *self, struct io_op *op)
+{
+    struct io_uring_sqe *sqe =
+        UNLIKELY(self->backlog) ? NULL : ring_get_sqe(&self->ring);
+    if (UNLIKELY(!sqe)) {
+        join_backlog(self, op);
+        return;
+    }
+    fill(op, RING_FILLS_NOTHING, NULL, 0);
+    if (UNLIKELY(op->driver_use == A_POLL))
+        prepare_poll(op, sqe);
+    else if (op->kind <= IO_SEND)
+        prepare_bytes(op, sqe);
+    else
+        prepare_other(op, sqe);
+    op->via.ring.complete = ring_op_completed;
+    ring_op_attach(sqe, &op->via.ring);
 }
 
 void ring_op_pass_cancel_on(struct ring_driver *self, struct io_op *op)
@@ -188,8 +183,16 @@ static bool asked_to_stop(struct io_op *op)
     return atomic_load_explicit(&op->cancel, memory_order_relaxed) == CANCEL_ASKED;
 }
 
-/* From now on a cancel does nothing. If one came, it may wait in the driver's list for
- * room on the ring, which has become pointless. */
+/* It may wait in the driver's list for room on the ring, which has become pointless. */
+COLD static void forget_cancel(struct ring_driver *self, struct io_op *op)
+{
+    ring_driver_sq_begin(self);
+    if (op->cancel_waits)
+        ring_op_unlist(&self->cancels, op);
+    ring_driver_sq_end(self);
+}
+
+/* From now on a cancel does nothing. */
 static void no_more_cancel(struct ring_driver *self, struct io_op *op)
 {
     uint8_t before = atomic_load_explicit(&op->cancel, memory_order_relaxed);
@@ -199,12 +202,8 @@ static void no_more_cancel(struct ring_driver *self, struct io_op *op)
             see ASKED and wait for its brackets to close. */
         before =
             atomic_exchange_explicit(&op->cancel, CANCEL_OVER, memory_order_acq_rel);
-    if (before != CANCEL_ASKED)
-        return;
-    ring_driver_sq_begin(self);
-    if (op->cancel_waits)
-        ring_op_unlist(&self->cancels, op);
-    ring_driver_sq_end(self);
+    if (UNLIKELY(before == CANCEL_ASKED))
+        forget_cancel(self, op);
 }
 
 void ring_op_finish(struct io_op *op, int result)
@@ -273,10 +272,16 @@ static void mark_name(const struct io_op *op)
         MEM_KERNEL_FILLED(packet->name, packet->header.msg_namelen);
 }
 
-void ring_op_completed(struct ring_op *ring_op, int result, unsigned flags)
+/* Did it read something, or write all that was left? */
+static bool is_usual_end(const struct io_op *op, int result)
 {
-    struct io_op *op = container_of(ring_op, struct io_op, via.ring);
-    (void)flags;
+    if (result <= 0 || op->kind > IO_SEND || op->driver_use != THE_OPERATION)
+        return false;
+    return !io_op_writes(op) || op->moved + (uint32_t)result == op->length;
+}
+
+COLD static void settle(struct io_op *op, int result)
+{
     if (goes_on(op, result))
         return;
     bool stop = asked_to_stop(op);
@@ -294,4 +299,16 @@ void ring_op_completed(struct ring_op *ring_op, int result, unsigned flags)
     if (op->kind == IO_RECVFROM && result >= 0) /* the second thing that was filled */
         mark_name(op);
     ring_op_finish(op, result);
+}
+
+void ring_op_completed(struct ring_op *ring_op, int result, unsigned flags)
+{
+    struct io_op *op = container_of(ring_op, struct io_op, via.ring);
+    (void)flags;
+    if (UNLIKELY(!is_usual_end(op, result))) {
+        settle(op, result);
+        return;
+    }
+    op->moved += (uint32_t)result; /* nothing before, unless a write went round again */
+    ring_op_finish(op, (int)op->moved);
 }

@@ -55,15 +55,39 @@ enum { CANCEL_NONE, CANCEL_ASKED, CANCEL_OVER };
 
 /* Counts the operation in; false: its direction is busy. And out again. */
 bool ring_op_enter(struct io_op *op);
-void ring_op_leave(struct io_op *op);
+
+static inline void ring_op_leave(struct io_op *op)
+{
+    if (!op->source)
+        return;
+    _Atomic uint32_t *in_flight = &ring_source_of(op->source)->in_flight;
+    /* relaxed, both: as ring_op_enter */
+    if (ring_driver_of(op->driver)->shared) {
+        atomic_fetch_sub_explicit(in_flight, op->share, memory_order_relaxed);
+        return;
+    }
+    uint32_t before = atomic_load_explicit(in_flight, memory_order_relaxed);
+    atomic_store_explicit(in_flight, before - op->share, memory_order_relaxed);
+}
 
 /* False in the child of a fork, whose ring is its parent's. */
 bool ring_driver_is_ours(const struct ring_driver *driver);
 
 /* Brackets around everything on the SQ side. end also submits when the thread that would
- * do so is asleep. */
-void ring_driver_sq_begin(struct ring_driver *driver);
-void ring_driver_sq_end(struct ring_driver *driver);
+ * do so is asleep. Without other threads there is nothing to be done. */
+void ring_driver_sq_unlock(struct ring_driver *driver);
+
+static inline void ring_driver_sq_begin(struct ring_driver *driver)
+{
+    if (driver->shared)
+        pthread_mutex_lock(&driver->sq_lock);
+}
+
+static inline void ring_driver_sq_end(struct ring_driver *driver)
+{
+    if (driver->shared)
+        ring_driver_sq_unlock(driver);
+}
 
 /* Puts the operation (or the rest of it) on the ring, or into the backlog. Inside the
  * brackets. */
@@ -77,9 +101,6 @@ extern const struct io_driver_ops ring_driver_ops;
 
 /* Takes an operation out of one of the driver's lists. Inside the brackets. */
 bool ring_op_unlist(struct io_op **list, struct io_op *op);
-
-/* Writes the SQE for an operation. */
-void ring_op_prepare(struct io_op *op, struct io_uring_sqe *sqe);
 
 /* The completion of an operation. */
 void ring_op_completed(struct ring_op *ring_op, int result, unsigned flags);
@@ -97,6 +118,15 @@ void ring_files_use(struct ring_driver *driver, struct ring_source *source,
                     struct io_uring_sqe *sqe);
 /* Before the descriptor is closed or detached. */
 void ring_files_leave(struct ring_driver *driver, struct ring_source *source);
+
+/* ---- ring_memory.c */
+
+int ring_memory_register(struct io_driver *driver, void *memory, size_t size);
+void ring_memory_unregister(struct io_driver *driver);
+/* Lets a read or write of a file, whose SQE is written, use the registered memory if all
+ * of its bytes are there. */
+void ring_memory_use(const struct ring_driver *driver, const struct io_op *op,
+                     struct io_uring_sqe *sqe);
 
 /* ---- ring_lent.c */
 

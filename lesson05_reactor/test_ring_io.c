@@ -1,10 +1,12 @@
 /* The ring driver's corners that the contract of all drivers cannot reach: a multishot
  * receive that has to go while the queue is full, an interrupted close, a child that holds
- * its parent's operations, and virtual time while the kernel takes nothing. */
+ * its parent's operations, virtual time while the kernel takes nothing, and how late a
+ * sleep may end. */
 #include "lesson05_reactor/driver_testing.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "common/testing/faults.h"
 #include "lesson05_reactor/ring_source.h"
@@ -251,6 +253,38 @@ static void time_does_not_jump_over_a_refused_submit(void **state)
     close_world(&w);
 }
 
+/* ---- real time */
+
+#define SLACK (20 * NS_PER_MS)
+#define DEADLINES 10
+
+/* Ten deadlines within the thread's timer slack of the first: they all come with its
+ * wake-up, and that is not early for any of them. */
+static void deadlines_within_the_slack_share_a_wake_up(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    struct driver_world w = { 0 };
+    struct sleep sleeps[DEADLINES];
+    int before = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    assert_int_equal(prctl(PR_SET_TIMERSLACK, SLACK, 0, 0, 0), 0);
+    assert_true(open_world(&w, &alone));
+    assert_int_equal(prctl(PR_SET_TIMERSLACK, before, 0, 0, 0), 0);
+    uint64_t first = clock_now() + 100 * NS_PER_MS;
+    for (uint64_t i = 0; i < DEADLINES; i++) {
+        sleeps[i] = sleep_until(first + i * NS_PER_MS);
+        assert_int_equal(poll_in(&w, &sleeps[i].future), POLL_PENDING);
+    }
+    wait_for_wake(&w, 0);
+    assert_true(clock_now() >= first + (DEADLINES - 1) * NS_PER_MS);
+    assert_int_equal(w.wakes.wakes, DEADLINES);
+    for (int i = 0; i < DEADLINES; i++)
+        assert_int_equal(poll_in(&w, &sleeps[i].future), POLL_READY);
+    close_world(&w);
+}
+
+/* ---- files */
+
 /* A file that is read often gets a slot in the ring's table, goes on giving the right
  * bytes, and gives the slot back: also without a future, also when the table is full, also
  * when the kernel refuses. */
@@ -328,6 +362,7 @@ int main(void)
         cmocka_unit_test(a_stop_meets_detaches),
         cmocka_unit_test(R11_a_child_cancels_nothing_of_its_parents),
         cmocka_unit_test(time_does_not_jump_over_a_refused_submit),
+        cmocka_unit_test(deadlines_within_the_slack_share_a_wake_up),
         cmocka_unit_test(a_file_that_is_often_read_is_in_the_table),
         cmocka_unit_test(without_a_table_descriptors_do),
     };

@@ -18,6 +18,7 @@ struct file {
     uint64_t blocks;
     struct io_source *source; /* owns */
     char *buffers;            /* owns: a block for each read in flight */
+    size_t bytes;             /* of all the buffers */
 };
 
 static int open_file(struct file *file, struct work *work, uint64_t depth)
@@ -26,7 +27,8 @@ static int open_file(struct file *file, struct work *work, uint64_t depth)
     file->fd = work_open_file(work, &file->blocks);
     if (file->fd < 0)
         return file->fd;
-    file->buffers = fs_aligned_alloc(depth * WORK_BLOCK);
+    file->bytes = depth * WORK_BLOCK;
+    file->buffers = fs_aligned_alloc(file->bytes);
     work_must(file->buffers ? 0 : -ENOMEM, "buffers");
     return 0;
 }
@@ -57,9 +59,11 @@ static enum poll_state with_file_poll(struct future *future, struct context *con
     struct with_file *self = ASYNC_SELF(with_file, future);
     ASYNC_BEGIN(self, context);
     work_must(io_attach(self->file->fd, IO_TYPE_FILE, &self->file->source), "attach");
+    io_register_memory(self->file->buffers, self->file->bytes); /* a hint */
     work_begin(self->file->work);
     AWAIT_PLACED(&self->crew.future);
     work_end(self->file->work, self->file->work->n, self->crew.sum);
+    io_unregister_memory();
     AWAIT(self->close, io_close(self->file->source));
     ASYNC_END;
 }
