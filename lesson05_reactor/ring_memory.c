@@ -2,7 +2,7 @@
  *
  * A read into ordinary memory looks its pages up, holds them while it copies, and lets go
  * of them. A region that was registered with the ring is looked up by its number. For 4
- * KiB from the page cache that saves about 70 of 970 ns; a disk hides it. The operations
+ * KiB from the page cache that saves 50 to 80 of 980 ns; a disk hides it. The operations
  * do not say that they use the region: whether they do is two comparisons, made when the
  * SQE is written, so a program is the same with and without it.
  *
