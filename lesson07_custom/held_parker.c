@@ -11,6 +11,8 @@
  * unpark and the waking up. */
 #include "lesson07_custom/held_parker.h"
 
+#include <sched.h>
+
 #include "common/check.h"
 #include "common/container.h"
 
@@ -57,17 +59,30 @@ static int64_t at_most(const struct held_parker *self, int64_t timeout_ns,
     return (int64_t)left;
 }
 
+/* Wakes the lane with the earliest deadline, if it sleeps and that is `latest` or sooner. Its parker must not be finished meanwhile; who comes after held_parker_finish
+ * finds it awake, with no deadline. */
+static void wake_earliest(struct held_group *group, uint64_t latest)
+{
+    /* acq_rel: pairs with held_parker_finish, each way */
+    atomic_fetch_add_explicit(&group->visitors, 1, memory_order_acq_rel);
+    struct held_parker *first = earliest(group);
+    if (first && atomic_load_explicit(&first->next, memory_order_relaxed) <= latest &&
+        atomic_load_explicit(&first->token, memory_order_relaxed) == PARKED)
+        held_unpark(&first->parker);
+    /* release: pairs with the acquire in held_parker_finish */
+    atomic_fetch_sub_explicit(&group->visitors, 1, memory_order_release);
+}
+
 /* How long may we sleep, now that we have let go? */
 static int64_t whose_turn(struct held_parker *self, bool last, int64_t timeout_ns)
 {
     struct held_parker *first = earliest(self->group);
-    if (first == self)
-        return timeout_ns;
     uint64_t deadline = atomic_load_explicit(&first->next, memory_order_relaxed);
-    if (deadline >= atomic_load_explicit(&self->next, memory_order_relaxed))
+    uint64_t mine = atomic_load_explicit(&self->next, memory_order_relaxed);
+    if (first == self || deadline >= mine)
         return timeout_ns;
     if (last)
-        held_unpark(&first->parker);
+        wake_earliest(self->group, mine - 1);
     return at_most(self, timeout_ns, deadline);
 }
 
@@ -114,6 +129,12 @@ void held_parker_finish(struct held_parker *parker)
 {
     atomic_store_explicit(&parker->next, CLOCK_NEVER, memory_order_relaxed);
     virtual_clock_release(parker->timers->clock);
+    /* Who looked before may be unparking us: then not yet. A change of nothing, so that it
+     * has its place among the visitors' (acq_rel: pairs with theirs): those before it are
+     * gone, those after it see that we are awake for good. */
+    while (atomic_fetch_add_explicit(&parker->group->visitors, 0,
+                                     memory_order_acq_rel) != 0)
+        sched_yield();
 }
 
 /* ---- the group */
@@ -121,9 +142,7 @@ void held_parker_finish(struct held_parker *parker)
 static void jumper_unpark(struct parker *parker)
 {
     struct held_group *self = container_of(parker, struct held_group, jumper);
-    struct held_parker *first = earliest(self);
-    if (first && atomic_load_explicit(&first->token, memory_order_relaxed) == PARKED)
-        held_unpark(&first->parker);
+    wake_earliest(self, CLOCK_NEVER);
 }
 
 static const struct parker_ops jumper_ops = { .name = "jumper",

@@ -33,6 +33,7 @@ struct held_group {
     struct parker jumper;
     struct virtual_clock *clock; /* borrows */
     struct held_parker *first;   /* borrows */
+    _Atomic unsigned visitors;   /* who may be unparking one of them; any thread */
 };
 
 /* Becomes the clock's jumper, so make it after the lanes' timers. */
@@ -43,7 +44,7 @@ void held_group_add(struct held_group *group, struct held_parker *parker);
 void held_parker_init(struct held_parker *parker, struct parker *inner,
                       struct timers *timers);
 
-/* The lane will not park again. */
+/* The lane will not park again, and once this returns nobody unparks it. */
 void held_parker_finish(struct held_parker *parker);
 
 #endif

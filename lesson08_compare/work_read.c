@@ -1,4 +1,4 @@
-/* work_read: blocks of a file, by lesson 7's fs.h.
+/* work_read: blocks of a file, by lesson 5's io.h.
  *
  * The same lines on both drivers. On io_uring the kernel reads; on epoll, for which a file
  * is always "ready", each read is a job of the blocking pool. */
@@ -33,15 +33,16 @@ static int open_file(struct file *file, struct work *work, uint64_t depth)
     return 0;
 }
 
-static struct fs_read_at read_number(const struct file *file, char *buffer, uint64_t i)
+/* One operation, as the peers' read_at is; fs_read_at would go on after a short read. */
+static struct io_op read_number(const struct file *file, char *buffer, uint64_t i)
 {
     uint64_t block = work_mix(i) % file->blocks;
-    return fs_read_at(file->source, buffer, WORK_BLOCK, block * WORK_BLOCK);
+    return io_read(file->source, buffer, WORK_BLOCK, block * WORK_BLOCK);
 }
 
-static uint64_t number_read(const struct fs_read_at *read, const char *buffer)
+static uint64_t number_read(const struct io_op *read, const char *buffer)
 {
-    work_must(read->result < 0 ? (int)read->result : 0, "read");
+    work_must(read->result < 0 ? read->result : 0, "read");
     work_must(read->result == WORK_BLOCK ? 0 : -EIO, "a short read");
     return work_block_number(buffer);
 }
@@ -90,7 +91,7 @@ struct reader {
     char *buffer;            /* borrows */
     uint64_t i;
     uint64_t sum; /* output */
-    struct fs_read_at read;
+    struct io_op read;
 };
 
 static enum poll_state reader_poll(struct future *future, struct context *context)
@@ -172,7 +173,7 @@ struct neighbour {
     struct neighbours *shared; /* borrows */
     uint64_t i, began;
     uint64_t sum; /* output */
-    struct fs_read_at read;
+    struct io_op read;
     struct task_handle hog;
     struct task_join join;
 };

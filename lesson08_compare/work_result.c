@@ -2,6 +2,7 @@
  *
  * All four clocks are read at both ends, the wall clock innermost: the calls themselves
  * (a microsecond) then count for none but the CPU clock. */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -103,11 +104,9 @@ void *work_alloc(size_t count, size_t size)
 
 uint64_t work_block_number(const void *block)
 {
-    const unsigned char *bytes = block;
-    uint64_t number = 0;
-    for (int i = 7; i >= 0; i--)
-        number = number << 8 | bytes[i];
-    return number;
+    uint64_t number;
+    memcpy(&number, block, sizeof number);
+    return le64toh(number);
 }
 
 int work_open_file(const struct work *work, uint64_t *blocks)
