@@ -129,6 +129,8 @@ void held_parker_finish(struct held_parker *parker)
 {
     atomic_store_explicit(&parker->next, CLOCK_NEVER, memory_order_relaxed);
     virtual_clock_release(parker->timers->clock);
+    if (!parker->group)
+        return; /* its lane was never started */
     /* Who looked before may be unparking us: then not yet. A change of nothing, so that it
      * has its place among the visitors' (acq_rel: pairs with theirs): those before it are
      * gone, those after it see that we are awake for good. */
