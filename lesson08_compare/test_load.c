@@ -2,6 +2,7 @@
 #include "common/testing/testing.h"
 
 #include <pthread.h>
+#include <sys/prctl.h>
 
 #include "common/clock.h"
 #include "common/testing/faults.h"
@@ -75,6 +76,20 @@ static void an_open_loop_keeps_its_rate_whatever_the_connections(void **state)
     /* Every request that was due within the time has its latency, however late. */
     assert_in_range(result.latency.count, 398, 402);
     assert_in_range(result.lag.count, 398, 402);
+}
+
+/* What is started by this thread afterwards inherits it, and has timers, too. */
+static void an_open_loop_leaves_the_timer_slack_as_it_was(void **state)
+{
+    (void)state;
+    struct load_plan p = plan(2, 64, 0);
+    p.rate = 1000;
+    p.duration_ns = 20 * NS_PER_MS;
+    int before = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    assert_int_equal(prctl(PR_SET_TIMERSLACK, 40000, 0, 0, 0), 0);
+    assert_int_equal(load_run(&p, &result), 0);
+    assert_int_equal(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0), 40000);
+    assert_int_equal(prctl(PR_SET_TIMERSLACK, before, 0, 0, 0), 0);
 }
 
 static void http_is_compared_as_well(void **state)
@@ -230,6 +245,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             an_open_loop_keeps_its_rate_whatever_the_connections, start_echo,
             stop_echo),
+        cmocka_unit_test_setup_teardown(an_open_loop_leaves_the_timer_slack_as_it_was,
+                                        start_echo, stop_echo),
         cmocka_unit_test(http_is_compared_as_well),
         cmocka_unit_test(a_wrong_answer_is_an_error_that_says_where),
         cmocka_unit_test(a_stall_counts_once_in_a_closed_loop_and_fully_in_an_open_one),
