@@ -2,6 +2,8 @@
  * counts of polls, none is a time. */
 #include "lesson06_worksteal/pool_testing.h"
 
+#include <limits.h>
+
 /* ---- S7: two tasks that wake each other */
 
 #define BYSTANDER_TURNS 100
@@ -364,12 +366,109 @@ static void S5_what_a_busy_worker_spawned_is_stolen(void **state)
     }
 }
 
+/* ---- S8: more connections with a request than the ready queue has room for */
+
+#define CLIENTS 1000
+#define CLIENT_TURNS 100
+#define EVENTS 100 /* that one look brings; more than are polled until the next */
+
+/* A card with a request of each connection, always: who was served queues up again. */
+struct crowd {
+    struct parker parker;
+    struct thread_parker inner;
+    struct waker queue[CLIENTS]; /* owns; the worker's thread only, as is all below */
+    unsigned first, length;
+    unsigned served[CLIENTS];
+    unsigned polls;
+};
+
+static int crowd_park(struct parker *parker, int64_t timeout_ns)
+{
+    struct crowd *self = container_of(parker, struct crowd, parker);
+    if (!self->length)
+        return parker_park(&self->inner.parker, timeout_ns);
+    for (unsigned i = 0; i < EVENTS && self->length; i++) {
+        struct waker waker = waker_take(&self->queue[self->first]);
+        self->first = (self->first + 1) % CLIENTS;
+        self->length--;
+        waker_wake(&waker);
+    }
+    return 0;
+}
+
+static void crowd_unpark(struct parker *parker)
+{
+    parker_unpark(&container_of(parker, struct crowd, parker)->inner.parker);
+}
+
+static const struct parker_ops crowd_ops = {
+    .name = "crowd",
+    .park = crowd_park,
+    .unpark = crowd_unpark,
+};
+
+struct client {
+    struct future future;
+    struct crowd *crowd; /* borrows */
+    unsigned number;
+};
+
+static enum poll_state client_poll(struct future *future, struct context *context)
+{
+    struct client *self = container_of(future, struct client, future);
+    struct crowd *crowd = self->crowd;
+    if (crowd->polls >= CLIENTS * CLIENT_TURNS)
+        return POLL_READY;
+    crowd->polls++;
+    crowd->served[self->number]++;
+    unsigned last = (crowd->first + crowd->length++) % CLIENTS;
+    crowd->queue[last] = waker_clone(context->waker);
+    return POLL_PENDING;
+}
+
+static void client_cancel(struct future *future)
+{
+    struct crowd *crowd = container_of(future, struct client, future)->crowd;
+    crowd->polls = CLIENTS * CLIENT_TURNS;
+}
+
+static const struct future_ops client_ops = {
+    .name = "client",
+    .size = sizeof(struct client),
+    .poll = client_poll,
+    .cancel = client_cancel,
+};
+
+static void S8_busy_connections_are_served_in_turn(void **state)
+{
+    (void)state;
+    static struct crowd crowd;
+    crowd = (struct crowd){ .parker = { &crowd_ops } };
+    thread_parker_init(&crowd.inner);
+    struct pool *pool =
+        open_pool((struct pool_config){ .workers = 1, .parker = &crowd.parker });
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        struct client client = { { &client_ops }, &crowd, i };
+        assert_int_equal(pool_spawn(pool, &client.future, NULL), 0);
+    }
+    WAIT_UNTIL(pool_live(pool) == 0);
+    unsigned least = UINT_MAX, most = 0;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        least = crowd.served[i] < least ? crowd.served[i] : least;
+        most = crowd.served[i] > most ? crowd.served[i] : most;
+    }
+    assert_in_range(least, CLIENT_TURNS * 9 / 10, CLIENT_TURNS);
+    assert_in_range(most, CLIENT_TURNS, CLIENT_TURNS * 11 / 10);
+    close_pool(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(S7_two_that_wake_each_other_starve_no_bystander),
         cmocka_unit_test(S8_the_oldest_task_and_the_injector_get_their_turn),
         cmocka_unit_test(S8_an_always_ready_task_starves_no_timer),
+        cmocka_unit_test(S8_busy_connections_are_served_in_turn),
         cmocka_unit_test(S9_a_busy_worker_does_not_strand_the_io),
         cmocka_unit_test(the_watch_does_not_wake_itself),
         cmocka_unit_test(S9_a_task_in_the_lifo_slot_of_a_busy_worker_is_stolen),

@@ -31,6 +31,9 @@ struct pool;
 /* Tasks from the injector at once, for a worker that has others. */
 #define INJECTED_BESIDE 16
 
+/* Polls that a worker whose ready queue is half full makes without a look at I/O. */
+#define UNLOOKED_MAX (4 * PARK_INTERVAL)
+
 /* How many tasks move at once, at most: by a steal, an overflow, from the injector. */
 #define BATCH_MAX 128
 
@@ -60,6 +63,7 @@ struct worker {
     struct task **local_tail;
     struct pace pace;     /* when the order is upset next */
     bool injector_first;  /* and who goes first then */
+    unsigned unlooked;    /* polls since the last look at I/O and timers */
     unsigned lifo_streak; /* tasks from the LIFO slot in a row */
     unsigned turn;        /* which queue goes first */
     bool searching;       /* counted as such in the pool's idle word */
