@@ -39,6 +39,7 @@ struct lab_contestant {
     const char *mode;       /* what its --mode is */
     int baseline;           /* index of the raw loop on the same backend */
     bool many;              /* takes part in rows with more than one worker */
+    bool uncountable;       /* valgrind, which counts instructions, does not run it */
     const char *product; /* what the static rows weigh it as, NULL: somebody else's */
 };
 

@@ -166,7 +166,8 @@ static bool worth_counting(const struct lab *lab, int row, int contestant, int r
         !takes_part(lab, row, contestant))
         return false;
     return purpose == LAB_SYSCALLS ? r->kind == LAB_SERVER
-                                   : lab->instructions && r->count_n1 > 0;
+                                   : lab->instructions && r->count_n1 > 0 &&
+                                         !lab_contestants[contestant].uncountable;
 }
 
 static int add_round(const struct lab *lab, struct steps *steps, int row, int round,
