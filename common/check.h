@@ -12,14 +12,18 @@
 #ifndef COMMON_CHECK_H
 #define COMMON_CHECK_H
 
+/* For functions off the usual way. SELDOM: inlined, it would have its hot caller save more
+ * registers on each call. COLD: and it stands apart from the code that is run all day. */
 #if defined(__GNUC__)
 #define PRINTF_LIKE(fmt_arg, first_arg)                                                \
     __attribute__((format(printf, fmt_arg, first_arg)))
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define SELDOM __attribute__((noinline))
 #define COLD __attribute__((noinline, cold))
 #else
 #define PRINTF_LIKE(fmt_arg, first_arg)
 #define UNLIKELY(condition) (condition)
+#define SELDOM
 #define COLD
 #endif
 

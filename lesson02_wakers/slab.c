@@ -226,8 +226,7 @@ COLD static struct slab_slot *alloc_shared(struct slab *slab, unsigned class,
 }
 
 /* The list is empty. A call of its own, so that the way past it needs no stack. */
-__attribute__((noinline)) static struct slab_slot *refill(struct slab *slab,
-                                                          unsigned class, size_t size)
+SELDOM static struct slab_slot *refill(struct slab *slab, unsigned class, size_t size)
 {
     struct slab_slot *slot =
         pop_or_cut(slab, slab->local, slab->cut, class, size, false);

@@ -11,10 +11,6 @@
 
 enum { READING, WRITING };
 
-/* For what a hot function seldom calls: inlined, it would have that function save more
- * registers on each call. */
-#define SELDOM __attribute__((noinline))
-
 #define TAG_ADDRESS_BITS 48
 
 struct direction {

@@ -287,6 +287,8 @@ void io_close_now(struct io_source *source)
 int io_register_memory(void *memory, size_t size)
 {
     struct io_driver *driver = current_driver();
+    if (size == 0)
+        return -EINVAL; /* the kernel would take it, and then there is no more room */
     if (!driver->ops->register_memory)
         return -EOPNOTSUPP;
     return driver->ops->register_memory(driver, memory, size);

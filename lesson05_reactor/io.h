@@ -202,7 +202,8 @@ void io_source_keep_at_stop(struct io_source *source);
 /* Tells the current driver that files will be read into this memory, and written from it,
  * again and again. A ring registers it: the kernel pins its pages once, and not for each
  * operation. A hint, which changes no result; one region a driver. 0, -EBUSY: there is
- * one; -EOPNOTSUPP: not a ring; -ENOMEM: more than RLIMIT_MEMLOCK permits. */
+ * one; -EOPNOTSUPP: not a ring; -ENOMEM: more than RLIMIT_MEMLOCK permits;
+ * -EINVAL: no bytes; -ESTALE: this is the child of a fork; or the kernel's. */
 int io_register_memory(void *memory, size_t size);
 
 /* Before the memory is freed, from a thread with the same driver. Nothing may be in flight

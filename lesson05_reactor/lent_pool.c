@@ -9,9 +9,6 @@
 
 #define LENT_KEEP 256
 
-/* Out of line, so that the short way needs no registers saved. */
-#define SELDOM __attribute__((noinline))
-
 struct lent_buffer {
     struct lent_buffer *next;
 };

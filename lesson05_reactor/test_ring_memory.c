@@ -56,6 +56,7 @@ static void use_a_region(struct driver_subject *subject)
     char *memory = aligned_alloc(4096, 2 * REGION);
     assert_true(open_world(&w, subject));
     struct io_source *file = some_file();
+    assert_int_equal(io_register_memory(memory, 0), -EINVAL); /* and takes no room */
     assert_int_equal(io_register_memory(memory, REGION), 0);
     assert_int_equal(io_register_memory(memory + REGION, REGION), -EBUSY);
     write_and_read_back(&w, file, memory);

@@ -19,10 +19,6 @@
 #include "common/check.h"
 #include "common/thread_local.h"
 
-/* What is not on the way of the usual request stays out of its code, which then needs
- * fewer registers. */
-#define RARELY __attribute__((cold, noinline))
-
 /* The good answer with the current date, made once a second for each thread. */
 struct hello {
     time_t second;
@@ -30,7 +26,7 @@ struct hello {
 };
 static TLS_DEFINE(struct hello, hello);
 
-static RARELY void make_hello(time_t second)
+static COLD void make_hello(time_t second)
 {
     struct tm utc;
     char date[64];
@@ -88,8 +84,7 @@ static void answer_hello(struct head *head)
 }
 
 /* Method, target and version, from `line` to the line's last byte at `end`. */
-static RARELY void take_request_line(const char *line, const char *end,
-                                     struct head *head)
+static COLD void take_request_line(const char *line, const char *end, struct head *head)
 {
     const char *line_end = memchr(line, '\r', (size_t)(end - line));
     const char *target = line_end ? memchr(line, ' ', (size_t)(line_end - line)) : NULL;
@@ -161,7 +156,7 @@ static inline const char *header_value(const char *line, size_t length,
     return line;
 }
 
-static RARELY void take_header(const char *line, size_t length, struct head *head)
+static COLD void take_header(const char *line, size_t length, struct head *head)
 {
     const char *value;
     if (!memchr(line, ':', length)) {
@@ -252,7 +247,7 @@ static int hold(struct http_min *http, const char *in, size_t n)
 }
 
 /* Makes the n bytes, which may be none, what is held. */
-static RARELY int hold_only(struct http_min *http, const char *in, size_t n)
+static COLD int hold_only(struct http_min *http, const char *in, size_t n)
 {
     http->held_len = 0;
     if (n > 0)
