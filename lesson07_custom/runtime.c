@@ -121,6 +121,13 @@ static void restore_signals(struct runtime *runtime)
     pthread_sigmask(SIG_SETMASK, &runtime->monitor.before, NULL);
 }
 
+/* The clock outlives us, so nobody of ours may be left in it. */
+static void leave_clock(const struct runtime *runtime)
+{
+    if (runtime->config.clock)
+        runtime->config.clock->jumper = NULL;
+}
+
 int runtime_create(struct runtime **out, const struct runtime_config *config)
 {
     if (runtime_config_problem(config))
@@ -151,6 +158,7 @@ fail_monitor:
         runtime->mode->destroy(runtime);
 fail_mode:
     blocking_destroy(runtime->blocking);
+    leave_clock(runtime);
 fail_blocking:
     restore_signals(runtime);
 fail_driver:
@@ -192,8 +200,7 @@ void runtime_destroy(struct runtime *runtime)
         return;
     runtime->mode->destroy(runtime);
     blocking_destroy(runtime->blocking);
-    if (runtime->config.clock)
-        runtime->config.clock->jumper = NULL; /* it outlives us */
+    leave_clock(runtime);
     restore_signals(runtime);
     free(runtime);
 }

@@ -449,11 +449,14 @@ static void nothing_is_left_when_create_fails(void **state)
         { "io_uring_queue_init_params", ENOMEM },
     };
     int before = open_fds();
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 2 * 3; i++)
         for (size_t f = 0; f < ARRAY_SIZE(faults); f++)
             for (long n = 1; fault_sweep(n, faults[f].call, faults[f].err); n++) {
-                struct runtime_config config = cell_config(*state, i);
+                struct runtime_config config = cell_config(*state, i % 3);
                 struct runtime *runtime = NULL;
+                struct virtual_clock clock;
+                virtual_clock_init(&clock, 0);
+                config.clock = i < 3 ? NULL : &clock;
                 config.dump_on_signal = true;
                 int err = runtime_create(&runtime, &config);
                 fault_disarm();
@@ -462,6 +465,10 @@ static void nothing_is_left_when_create_fails(void **state)
                 if (open_fds() != before)
                     fail_msg("%s no. %ld in cell %d: %d descriptors left",
                              faults[f].call, n, i, open_fds() - before);
+                if (clock.jumper || atomic_load(&clock.holds) != 0)
+                    fail_msg("%s no. %ld in cell %d: the clock is still held, or wakes "
+                             "who is gone",
+                             faults[f].call, n, i);
             }
 }
 
