@@ -465,7 +465,8 @@ static void nothing_is_left_when_create_fails(void **state)
                 if (open_fds() != before)
                     fail_msg("%s no. %ld in cell %d: %d descriptors left",
                              faults[f].call, n, i, open_fds() - before);
-                if (clock.jumper || atomic_load(&clock.holds) != 0)
+                if (clock.jumper ||
+                    atomic_load_explicit(&clock.holds, memory_order_relaxed) != 0)
                     fail_msg("%s no. %ld in cell %d: the clock is still held, or wakes "
                              "who is gone",
                              faults[f].call, n, i);
