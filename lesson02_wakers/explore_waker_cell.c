@@ -99,9 +99,12 @@ static void three_polls_against_two_wakes(void)
     pthread_create(&second, NULL, wake_once_more, NULL);
     waits_after_poll(&probe);
     waits_after_poll(&newer);
+    long before = probe_read(&probe.wakes);
     bool waits = waits_after_poll(&probe);
     pthread_join(first, NULL);
     pthread_join(second, NULL);
+    EXPLORE_RULE("W7", !waits || probe_read(&probe.wakes) > before,
+                 "the waker of the last poll was not woken");
     check_the_end(waits, &probe);
 }
 
