@@ -11,21 +11,30 @@
 #ifndef LESSON05_EXPLORE_SLEEPERS_H
 #define LESSON05_EXPLORE_SLEEPERS_H
 
+#include <pthread.h>
+#include <string.h>
+
 #include "common/explore/explore.h"
+#include "lesson02_wakers/wait_queue.h"
 #include "lesson02_wakers/waker_probe.h"
 
 struct sleeper {
     struct waker_probe probe;
     struct future *future; /* borrows; NULL: has none, or it is READY */
-    long heard;            /* wakes that came before the last poll */
+    struct waiter
+        *waiter; /* borrows; NULL: none. Of the future: overwritten when that is
+                              READY, for then the frame is its owner's again */
+    long heard;  /* wakes that came before the last poll */
 };
 
 static inline bool sleeper_poll_again(struct sleeper *self)
 {
-    bool ready = probe_poll(&self->probe, self->future) == POLL_READY;
-    if (ready)
-        self->future = NULL;
-    return ready;
+    if (probe_poll(&self->probe, self->future) != POLL_READY)
+        return false;
+    self->future = NULL;
+    if (self->waiter)
+        memset(self->waiter, 0, sizeof *self->waiter);
+    return true;
 }
 
 /* The first poll; true: READY. It reads no count of wakes, which would order this thread
@@ -34,6 +43,26 @@ static inline bool sleeper_poll(struct sleeper *self, struct future *future)
 {
     self->future = future;
     return sleeper_poll_again(self);
+}
+
+/* And once more, woken or not: who wakes it may be at work this moment (F3). */
+static inline void sleeper_poll_twice(struct sleeper *self, struct future *future)
+{
+    if (sleeper_poll(self, future))
+        return;
+    /* relaxed: as for the first poll */
+    self->heard = atomic_load_explicit(&self->probe.wakes, memory_order_relaxed);
+    sleeper_poll_again(self);
+}
+
+/* The body on a thread of its own, beside the first poll. */
+static inline void sleeper_poll_against(struct sleeper *self, struct future *future,
+                                        void *(*body)(void *))
+{
+    pthread_t other;
+    pthread_create(&other, NULL, body, NULL);
+    sleeper_poll(self, future);
+    pthread_join(other, NULL);
 }
 
 static inline bool sleeper_was_woken(const struct sleeper *self)

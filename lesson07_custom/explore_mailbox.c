@@ -22,10 +22,7 @@ static void open_mailbox(size_t capacity)
 /* Runs the body beside the first poll of `future`, and then whoever was woken. */
 static void against(void *(*body)(void *), struct future *future)
 {
-    pthread_t other;
-    pthread_create(&other, NULL, body, NULL);
-    sleeper_poll(&sleepers[0], future);
-    pthread_join(other, NULL);
+    sleeper_poll_against(&sleepers[0], future, body);
     sleepers_end(sleepers, 2, "W1");
     mailbox_finish(&mailbox);
 }
