@@ -24,6 +24,7 @@ enum {
     SLOTS = 7,        /* of a store buffer */
     STEPS_MAX = 4000, /* of a schedule; more are called a livelock */
     EVENTS_MAX = 2 * STEPS_MAX,
+    SPINS_MAX = 200, /* of a thread that looks at one variable, while nobody can move */
     STACK_SIZE = 256 << 10,
     NOBODY = -1,
 };
@@ -99,6 +100,7 @@ struct thread {
     unsigned sequence, epoch;
     bool fresh;              /* its newest store was a moment ago (bounded search) */
     unsigned writes, looked; /* see yield */
+    unsigned repeats;        /* how often its last load was the same load */
     bool last_was_load;
     struct op last_load;
     struct vector clock;
@@ -134,6 +136,7 @@ struct engine {
     int timeouts_left, allocation_failures_left, weak_failures_left;
     unsigned long accesses; /* plain, since the last step */
     bool failed, pruned, inside;
+    long watched; /* the number of steps, some seconds ago */
 
     struct event events[EVENTS_MAX];
     int event_count;
