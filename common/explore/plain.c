@@ -5,12 +5,14 @@
  * memory come here as well. */
 #include "common/explore/engine.h"
 
+#include <errno.h>
 #include <string.h>
 
 static void seen(const volatile void *address, size_t size, enum access access,
                  uintptr_t pc)
 {
-    if (engine && engine->inside)
+    /* errno: of the one system thread; give_way keeps each thread's own value. */
+    if (engine && engine->inside && address != &errno)
         shade_access((uintptr_t)address, size, access, pc);
 }
 
