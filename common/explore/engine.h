@@ -25,6 +25,7 @@ enum {
     STEPS_MAX = 4000, /* of a schedule; more are called a livelock */
     EVENTS_MAX = 2 * STEPS_MAX,
     STACK_SIZE = 256 << 10,
+    SPINS = 4, /* so often the same load again is a loop */
     NOBODY = -1,
 };
 
@@ -100,6 +101,7 @@ struct thread {
     bool fresh;              /* its newest store was a moment ago (bounded search) */
     unsigned writes, looked; /* see yield */
     bool last_was_load;
+    unsigned repetitions; /* of that load */
     struct op last_load;
     struct vector clock;
     struct vector acquired; /* by relaxed loads: counts after an acquire fence */

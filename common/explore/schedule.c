@@ -190,13 +190,16 @@ static void give_way(struct thread *self)
     _longjmp(engine->threads[next].jump, 1);
 }
 
-/* A load that repeats the thread's last step would only see what it saw: it waits for a
- * change, so that a loop which spins on a variable ends. */
+/* A load that repeats the thread's last steps would only see what they saw: it waits for
+ * a change, so that a loop which spins on a variable ends. Two or three in a row may also
+ * be calls of one function, whose caller goes on whatever they return. */
 static void look_for_repetition(struct thread *self)
 {
     struct op *op = &self->op, *last = &self->last_load;
-    op->repeated = self->last_was_load && op->kind == OP_LOAD && op->pc == last->pc &&
-                   op->address == last->address;
+    bool same = self->last_was_load && op->kind == OP_LOAD && op->pc == last->pc &&
+                op->address == last->address;
+    self->repetitions = same ? self->repetitions + 1 : 0;
+    op->repeated = self->repetitions >= SPINS;
     op->seen = last->seen;
     self->last_was_load = op->kind == OP_LOAD;
     self->last_load = *op;
