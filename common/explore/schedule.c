@@ -204,15 +204,16 @@ static void give_way(struct thread *self)
     _longjmp(engine->threads[next].jump, 1);
 }
 
-/* A load that repeats the thread's last two steps spins: it waits for a change, or until
- * nobody else can move. (A second look alone may be meant.) */
+/* A load that repeats the thread's last steps spins: it waits for a change, or until
+ * nobody else can move. Two or three in a row may also be calls of one function, whose
+ * caller goes on whatever they return. */
 static void look_for_repetition(struct thread *self)
 {
     struct op *op = &self->op, *last = &self->last_load;
     bool same = self->last_was_load && op->kind == OP_LOAD && op->pc == last->pc &&
                 op->address == last->address;
     self->repeats = same ? self->repeats + 1 : 0;
-    op->repeated = self->repeats >= 2;
+    op->repeated = self->repeats >= SPINS;
     op->seen = last->seen;
     self->last_was_load = op->kind == OP_LOAD;
     self->last_load = *op;
