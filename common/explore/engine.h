@@ -24,7 +24,7 @@ enum {
     SLOTS = 7,        /* of a store buffer */
     STEPS_MAX = 4000, /* of a schedule; more are called a livelock */
     EVENTS_MAX = 2 * STEPS_MAX,
-    SPINS = 4, /* so often the same load again is a loop */
+    SPINS = 4,       /* so often the same load again is a loop */
     SPINS_MAX = 200, /* then it looks once more when nobody else can move */
     STACK_SIZE = 256 << 10,
     NOBODY = -1,
