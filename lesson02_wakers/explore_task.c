@@ -298,5 +298,4 @@ EXPLORE_MAIN({ .name = "wakes_against_run",
              { .name = "cancel_against_wake",
                .scenario = cancel_against_wake,
                .rules = "W3, W12",
-               .hang_rule = "W12",
-               .models = 7 }, )
+               .hang_rule = "W12" }, )

@@ -131,16 +131,22 @@ static void two_mails_against_run(void)
     SPAWN_ON_THIS_THREAD(&single->scheduler, NULL, gate_wait(&gate));
     single_run_one(single);
     pthread_create(&other, NULL, drop_then_open, NULL);
+    task_home_collect(single->home);
+    pthread_join(other, NULL);
     run_until(0, 0);
     leave_and_end();
-    pthread_join(other, NULL);
 }
 
 EXPLORE_MAIN({ .name = "remote_wake_against_run",
                .scenario = remote_wake_against_run,
                .rules = "W2, W4, W5",
+               .hang_rule = "W1" },
+             { .name = "remote_wake_against_run_pso",
+               .scenario = remote_wake_against_run,
+               .rules = "W2, W4, W5",
                .hang_rule = "W1",
-               .models = 7 },
+               .models = 4,
+               .deep = true },
              { .name = "remote_drop_against_end",
                .scenario = remote_drop_against_end,
                .rules = "W4, W5",
@@ -150,6 +156,12 @@ EXPLORE_MAIN({ .name = "remote_wake_against_run",
                .scenario = remote_clones_against_end,
                .rules = "W4, W5",
                .hang_rule = "W1" },
+             { .name = "remote_clones_against_end_pso",
+               .scenario = remote_clones_against_end,
+               .rules = "W4, W5",
+               .hang_rule = "W1",
+               .models = 4,
+               .deep = true },
              { .name = "remote_drop_of_the_last_waker",
                .scenario = remote_drop_of_the_last_waker,
                .rules = "W10",
@@ -158,4 +170,5 @@ EXPLORE_MAIN({ .name = "remote_wake_against_run",
              { .name = "two_mails_against_run",
                .scenario = two_mails_against_run,
                .rules = "W1, W4, W5",
-               .hang_rule = "W1" }, )
+               .hang_rule = "W1",
+               .models = 7 }, )
