@@ -198,7 +198,8 @@ $(foreach n,$(NUMBERS),$(eval $(call lesson,$(n))))
 # engine in the place of the detector's library; the engine itself is compiled as usual.
 EXPLORE_LIB := $(B)/lib/explore.a
 $(EXPLORE_LIB): $(call objects,$(wildcard common/explore/*.c))
-NO_TSAN_WARNING := $(call probe,-Wno-tsan)
+# What compilers have to say only of instrumented code, or of code behind -include.
+NO_TSAN_WARNING := $(call probe,-Wno-tsan) $(call probe,-Wno-static-in-inline)
 EXPLORE_CFLAGS = -std=c17 -D_GNU_SOURCE -g -pthread -I. -O1 -fsanitize=thread \
 	-include common/explore/redirect.h $(AS_WRITTEN) $(WARN) $(NO_TSAN_WARNING) \
 	$(if $(WERROR),-Werror)

@@ -191,6 +191,18 @@ action_set atomics_flushable(const struct thread *thread);
 void atomics_flush(int thread, int slot);
 void atomics_wrote(struct thread *thread);
 uint64_t memory_read(uintptr_t address, unsigned size);
+enum atomics_change { SET, ADD, SUB, AND, OR, XOR };
+uint64_t atomics_changed(enum atomics_change change, uint64_t old, uint64_t with);
+/* The steps themselves; those that return something return the old value. */
+uint64_t atomics_load(uintptr_t address, unsigned size, int order, uintptr_t pc);
+void atomics_store(uintptr_t address, unsigned size, uint64_t value, int order,
+                   uintptr_t pc);
+uint64_t atomics_modify(uintptr_t address, unsigned size, enum atomics_change change,
+                        uint64_t with, int order, uintptr_t pc);
+uint64_t atomics_compare_and_swap(uintptr_t address, unsigned size, uint64_t expected,
+                                  uint64_t value, int order, int failure_order,
+                                  bool weak, uintptr_t pc, bool *swapped);
+void atomics_fence(int order, uintptr_t pc);
 
 /* ---- depend.c: which steps commute */
 bool depend(int a, int b);
