@@ -25,7 +25,8 @@ enum {
     STEPS_MAX = 4000, /* of a schedule; more are called a livelock */
     EVENTS_MAX = 2 * STEPS_MAX,
     SPINS = 4,       /* so often the same load again is a loop */
-    SPINS_MAX = 200, /* then it looks once more when nobody else can move */
+    SPINS_MAX = 200, /* so often it looks once more when nobody else can move, */
+    YIELDS_MAX = 3,  /* and yields */
     STACK_SIZE = 256 << 10,
     NOBODY = -1,
 };
@@ -101,6 +102,7 @@ struct thread {
     unsigned sequence, epoch;
     bool fresh;              /* its newest store was a moment ago (bounded search) */
     unsigned writes, looked; /* see yield */
+    unsigned yields;         /* when nobody else could move, in a row */
     unsigned repeats;        /* how often its last load was the same load */
     bool last_was_load;
     struct op last_load;
