@@ -198,8 +198,10 @@ $(foreach n,$(NUMBERS),$(eval $(call lesson,$(n))))
 # engine in the place of the detector's library; the engine itself is compiled as usual.
 EXPLORE_LIB := $(B)/lib/explore.a
 $(EXPLORE_LIB): $(call objects,$(wildcard common/explore/*.c))
+NO_TSAN_WARNING := $(call probe,-Wno-tsan)
 EXPLORE_CFLAGS = -std=c17 -D_GNU_SOURCE -g -pthread -I. -O1 -fsanitize=thread \
-	-include common/explore/redirect.h $(AS_WRITTEN) $(WARN) $(if $(WERROR),-Werror)
+	-include common/explore/redirect.h $(AS_WRITTEN) $(WARN) $(NO_TSAN_WARNING) \
+	$(if $(WERROR),-Werror)
 EXPLORE_WRAP := malloc calloc realloc aligned_alloc free mmap munmap memcpy memmove memset \
 	abort check_failed syscall eventfd read write close clock_gettime sched_yield \
 	$(addprefix pthread_,create join detach self setname_np mutex_init mutex_destroy \

@@ -80,14 +80,14 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* "--case NAME --replay": what repeats a schedule of this run. */
+/* "--case NAME --replay ": what repeats a schedule of this run. */
 static const char *command_of(const struct run *run)
 {
     static char text[400];
     if (request.command)
         snprintf(text, sizeof text, "%s REPLAY=", request.command);
     else
-        snprintf(text, sizeof text, "%s --case %s --replay", request.program,
+        snprintf(text, sizeof text, "%s --case %s --replay ", request.program,
                  run->one->name);
     return text;
 }

@@ -24,6 +24,8 @@ enum {
     SLOTS = 7,        /* of a store buffer */
     STEPS_MAX = 4000, /* of a schedule; more are called a livelock */
     EVENTS_MAX = 2 * STEPS_MAX,
+    SPINS = 4,       /* so often the same load again is a loop */
+    SPINS_MAX = 200, /* then it looks once more when nobody else can move */
     STACK_SIZE = 256 << 10,
     NOBODY = -1,
 };
@@ -99,6 +101,7 @@ struct thread {
     unsigned sequence, epoch;
     bool fresh;              /* its newest store was a moment ago (bounded search) */
     unsigned writes, looked; /* see yield */
+    unsigned repeats;        /* how often its last load was the same load */
     bool last_was_load;
     struct op last_load;
     struct vector clock;
@@ -134,6 +137,7 @@ struct engine {
     int timeouts_left, allocation_failures_left, weak_failures_left;
     unsigned long accesses; /* plain, since the last step */
     bool failed, pruned, inside;
+    long watched; /* the number of steps, some seconds ago */
 
     struct event events[EVENTS_MAX];
     int event_count;

@@ -70,7 +70,7 @@ struct explore_options {
         *hang_rule; /* the rule that is broken when everybody waits; may be NULL */
 };
 
-#define EXPLORE_OUTCOMES 32
+#define EXPLORE_OUTCOMES 1024
 
 /* What a search found. Everything in it is a copy. */
 struct explore_result {
@@ -93,7 +93,7 @@ int explore(const struct explore_options *options, void (*scenario)(void),
             struct explore_result *result);
 
 /* The failing schedule of the last search as a listing, a thread a column, at most 80
- * columns wide; ends with the rule and the line `replay_command REPLAY-STRING`. */
+ * columns wide; ends with the line `replay_command'REPLAY-STRING'` and the rule. */
 void explore_print(const struct explore_result *result, const char *title,
                    const char *replay_command);
 

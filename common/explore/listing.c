@@ -251,6 +251,6 @@ void explore_print(const struct explore_result *result, const char *title,
             printf("%-*s(%d more before these)\n", PLACE, "...", shown - ROWS);
     print_wrapped(result->message);
     if (replay_command)
-        printf("see it again: %s '%s'\n", replay_command, result->replay);
+        printf("see it again: %s'%s'\n", replay_command, result->replay);
     printf("broken: %s\n", result->rule);
 }
