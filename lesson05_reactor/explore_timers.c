@@ -76,7 +76,8 @@ static void earlier_deadline_against_park(void)
     lie_down(0);
     pthread_create(&other, NULL, inserts, NULL);
     park_until_woken(1);
-    EXPLORE_RULE("T2", passed() == SOON, "it slept past a deadline that came meanwhile");
+    EXPLORE_RULE("T2", passed() == SOON,
+                 "it slept past a deadline that came meanwhile");
     pthread_join(other, NULL);
     park_until_woken(0);
     close_timers("W1");
