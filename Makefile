@@ -265,6 +265,7 @@ explore-build: $(EXPLORE_ALL)
 explore explore-deep:
 	+@$(PARALLEL) explore-build
 	@tools/explore $(if $(filter explore-deep,$@),--deep) $(B)/explore
+	@BUILD="$(B)" tools/snippets build/explore
 $(NUMBERS:%=explore%): explore%:
 	+@$(PARALLEL) explore-build
 	@CASE="$(CASE)" WRONG="$(WRONG)" MODEL="$(MODEL)" REPLAY='$(REPLAY)' \

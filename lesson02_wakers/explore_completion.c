@@ -53,34 +53,30 @@ static void check_the_end(void)
     EXPLORE_RULE("W5", live == 0, "%ld wakers are left over", live);
 }
 
-/* Polled for another reason, it finds "done" before the completer has come to its end. */
-static void free_against_complete(void)
+static void poll_against_complete(struct waker_probe *mine, const char *rule)
 {
     pthread_t other;
     start();
     pthread_create(&other, NULL, complete, NULL);
-    bool freed = poll_and_free(&probe);
+    bool freed = poll_and_free(mine);
     pthread_join(other, NULL);
-    EXPLORE_RULE("W1", freed || probe_read(&probe.wakes) > 0,
-                 "the waiter sleeps, and nobody woke it");
+    EXPLORE_RULE(rule, freed || probe_read(&mine->wakes) > 0,
+                 "the waker of the last poll was not woken");
     if (!freed)
-        EXPLORE_RULE("W1", poll_and_free(&probe), "completed, and not done");
+        EXPLORE_RULE("W1", poll_and_free(mine), "completed, and not done");
     check_the_end();
+}
+
+/* Polled for another reason, it finds "done" before the completer has come to its end. */
+static void free_against_complete(void)
+{
+    poll_against_complete(&probe, "W1");
 }
 
 /* The same with another waker, which must be the one that is woken. */
 static void renewal_against_complete(void)
 {
-    pthread_t other;
-    start();
-    pthread_create(&other, NULL, complete, NULL);
-    bool freed = poll_and_free(&newer);
-    pthread_join(other, NULL);
-    EXPLORE_RULE("W7", freed || probe_read(&newer.wakes) > 0,
-                 "the waker of the last poll was not woken");
-    if (!freed)
-        EXPLORE_RULE("W1", poll_and_free(&newer), "completed, and not done");
-    check_the_end();
+    poll_against_complete(&newer, "W7");
 }
 
 /* Two renewals against it. */
