@@ -35,15 +35,22 @@ static int words_of(char *text, char *words[WORDS + 1])
     return count;
 }
 
-/* The word in quotes is one that was given (getopt may have moved them). */
+static bool is_quoted(const char *quote, const char *word)
+{
+    size_t n = strlen(word);
+    return strncmp(quote, word, n) == 0 && quote[n] == '\'';
+}
+
+/* What stands in quotes was given, as a word or behind its '='. An option that was
+ * abbreviated is called by its whole name. */
 static void must_name_a_word(const char *sentence, char *const words[], int count)
 {
     const char *quote = strchr(sentence, '\'');
     CHECK(quote, "a sentence about nothing: %s", sentence);
     quote++;
     for (int i = 1; i < count; i++) {
-        size_t n = strlen(words[i]);
-        if (strncmp(quote, words[i], n) == 0 && quote[n] == '\'')
+        const char *value = strchr(words[i], '=');
+        if (is_quoted(quote, words[i]) || (value && is_quoted(quote, value + 1)))
             return;
     }
     CHECK(strncmp(quote, "--", 2) == 0, "nobody gave the word in: %s", sentence);

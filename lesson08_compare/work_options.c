@@ -12,6 +12,7 @@
 
 #include "common/container.h"
 #include "common/errname.h"
+#include "common/option_word.h"
 #include "lesson08_compare/work.h"
 #include "lesson08_compare/workload.h"
 
@@ -154,9 +155,9 @@ static int parse(const struct work_program *program, struct work *work, int argc
     optind = 1;
     while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         if (option == '?')
-            return wrong(program, argv[optind - 1], "is no option");
+            return wrong(program, option_word(argv), "is no option");
         if (option == ':')
-            return wrong(program, argv[optind - 1], "wants a value");
+            return wrong(program, option_word(argv), "wants a value");
         if (option == 'l') {
             print_list(program);
             return 0;

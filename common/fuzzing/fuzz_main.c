@@ -30,6 +30,7 @@
 #include "common/errname.h"
 #include "common/fuzzing/fuzz.h"
 #include "common/fuzzing/mutate.h"
+#include "common/option_word.h"
 
 #define INPUT_MAX (1u << 20)
 /* What one input may allocate in all: far more than any parser here has a reason to. */
@@ -317,7 +318,7 @@ int main(int argc, char **argv)
         if (option == 'h')
             return help();
         if (option == '?' || option == ':')
-            return wrong(argv[optind - 1],
+            return wrong(option_word(argv),
                          option == '?' ? "is no option" : "wants a value");
         const char *problem = take_option(option, optarg);
         if (problem)
