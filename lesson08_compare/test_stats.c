@@ -57,6 +57,12 @@ static void a_stats_line_is_read_exactly_or_not_at_all(void **state)
     assert_int_equal(served.cpu_us, 12);
     assert_false(workload_parse_stats("stats: requests=3 syscalls=7", &served));
     assert_false(
+        workload_parse_stats("stats: requests=-3 syscalls=7 cpu_us=1", &served));
+    assert_false(
+        workload_parse_stats("stats: requests=3  syscalls=7 cpu_us=1", &served));
+    assert_false(workload_parse_stats(
+        "stats: requests=18446744073709551616 syscalls=7 cpu_us=1", &served));
+    assert_false(
         workload_parse_stats("stats: requests=3 syscalls=7 cpu_us=x", &served));
     assert_false(
         workload_parse_stats("stats: requests=3 syscalls=7 cpu_us=1 more", &served));
@@ -72,6 +78,7 @@ static void a_listening_line_gives_the_port(void **state)
     assert_int_equal(workload_parse_listening("listening on [::1]:65535\n"), 65535);
     assert_true(workload_parse_listening("listening on 127.0.0.1:65536") < 0);
     assert_true(workload_parse_listening("listening on 127.0.0.1:") < 0);
+    assert_true(workload_parse_listening("listening on 127.0.0.1:+80") < 0);
     assert_true(workload_parse_listening("listening on nothing") < 0);
     assert_true(workload_parse_listening("driver: epoll") < 0);
 }
