@@ -25,10 +25,11 @@ static void feed(struct talk *talk, const uint8_t *bytes, size_t n)
     CHECK(out && room <= HTTP_MIN_ROOM(n), "room for %zu", room);
     ssize_t wrote = http_min_feed(&talk->http, in, n, out, &talk->answers);
     CHECK(wrote >= 0 && (size_t)wrote <= room, "%zd bytes", wrote);
-    CHECK(talk->http.closing || talk->http.held_len < HTTP_MIN_HEAD,
-          "%zu bytes are held", talk->http.held_len);
-    CHECK(!talk->http.held || talk->http.held_len > 0 || talk->http.closing,
-          "memory for nothing");
+    CHECK(talk->http.held_len < HTTP_MIN_HEAD, "%zu bytes are held",
+          talk->http.held_len);
+    CHECK(!talk->http.held == !talk->http.held_len, "memory for nothing");
+    CHECK(!talk->http.held || !talk->http.closing,
+          "what is held is not needed any more");
     memcpy(talk->said + talk->size, out, (size_t)wrote);
     talk->size += (size_t)wrote;
     talk->said[talk->size] = '\0';

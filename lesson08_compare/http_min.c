@@ -271,8 +271,9 @@ ssize_t http_min_feed(struct http_min *http, const char *in, size_t n, char *out
     const char *limit = in + n;
     while (in < limit && !http->closing && answer_next(http, &in, limit, &to))
         ++*requests;
-    if (!http->closing && (http->held || in < limit)) {
-        int err = hold_only(http, in, (size_t)(limit - in));
+    size_t left = http->closing ? 0 : (size_t)(limit - in);
+    if (http->held || left > 0) {
+        int err = hold_only(http, in, left);
         if (err < 0)
             return err;
     }
