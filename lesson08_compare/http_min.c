@@ -52,6 +52,7 @@ struct head {
     size_t length;      /* of the answer, bytes */
     bool needs_host;    /* HTTP/1.1, and there was none yet */
     bool close;         /* the connection ends with this answer */
+    bool told_to;       /* by a "close", which outweighs a "keep-alive" */
     bool wrong;         /* it does, since nobody knows where the next request starts */
 };
 
@@ -156,16 +157,27 @@ static inline const char *header_value(const char *line, size_t length,
     return line;
 }
 
+/* A list of options, up to the line's \r or an odd 0; "close" wins over "keep-alive". */
+static COLD void take_connection(const char *value, struct head *head)
+{
+    while (*value != '\r' && *value != '\0') {
+        size_t length = strcspn(value, " \t,\r");
+        if (length == 5 && strncasecmp(value, "close", length) == 0)
+            head->told_to = head->close = true;
+        else if (length == 10 && strncasecmp(value, "keep-alive", length) == 0)
+            head->close = head->told_to;
+        value += length;
+        value += strspn(value, " \t,");
+    }
+}
+
 static COLD void take_header(const char *line, size_t length, struct head *head)
 {
     const char *value;
     if (!memchr(line, ':', length)) {
         REFUSE(head, BAD_REQUEST);
     } else if ((value = header_value(line, length, "Connection"))) {
-        if (strncasecmp(value, "close", 5) == 0)
-            head->close = true;
-        else if (strncasecmp(value, "keep-alive", 10) == 0)
-            head->close = false;
+        take_connection(value, head);
     } else if (header_value(line, length, "Transfer-Encoding") ||
                ((value = header_value(line, length, "Content-Length")) &&
                 (value[0] != '0' || value[1] != '\r'))) {

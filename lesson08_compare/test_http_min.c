@@ -152,6 +152,12 @@ static void connection_headers_decide_who_stays(void **state)
     answers_to("GET /hello HTTP/1.0\r\n\r\n", "HTTP/1.1 200", true);
     answers_to("GET /hello HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "HTTP/1.1 200",
                false);
+    answers_to("GET /hello HTTP/1.1\r\nHost:\r\nConnection: x, close\r\n\r\n",
+               "HTTP/1.1 200", true);
+    answers_to("GET /hello HTTP/1.1\r\nHost:\r\nConnection: close, keep-alive\r\n\r\n",
+               "HTTP/1.1 200", true);
+    answers_to("GET /hello HTTP/1.1\r\nHost:\r\nConnection: closed\r\n\r\n",
+               "HTTP/1.1 200", false);
     answers_to("GET /hello HTTP/1.1\r\nhOsT: h\r\nconnection:close\r\n\r\n",
                "HTTP/1.1 200", true);
     feed(GOOD, sizeof GOOD - 1);
