@@ -171,6 +171,12 @@ static COLD void take_connection(const char *value, struct head *head)
     }
 }
 
+static bool is_zero(const char *value)
+{
+    size_t zeros = strspn(value, "0");
+    return zeros > 0 && value[zeros + strspn(value + zeros, " \t")] == '\r';
+}
+
 static COLD void take_header(const char *line, size_t length, struct head *head)
 {
     const char *value;
@@ -180,7 +186,7 @@ static COLD void take_header(const char *line, size_t length, struct head *head)
         take_connection(value, head);
     } else if (header_value(line, length, "Transfer-Encoding") ||
                ((value = header_value(line, length, "Content-Length")) &&
-                (value[0] != '0' || value[1] != '\r'))) {
+                !is_zero(value))) {
         REFUSE(head, "413 Content Too Large");
     }
 }

@@ -144,6 +144,8 @@ static void other_requests_get_their_error(void **state)
                "HTTP/1.1 413", true);
     answers_to("GET /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
                "HTTP/1.1 200", false);
+    answers_to("GET /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 00 \r\n\r\n",
+               "HTTP/1.1 200", false);
 }
 
 static void connection_headers_decide_who_stays(void **state)
