@@ -86,17 +86,24 @@ static const char *value_of(const char *line, const char *key)
     return NULL;
 }
 
+/* strtod reads more than JSON has: nan, inf, hexadecimals, a number above all doubles. A
+ * NaN that a program prints would pass each comparison that is there to stop it. */
+static bool number_at(const char *at, double *value, const char **behind)
+{
+    char *end;
+    double number = strtod(at, &end);
+    if (end == at || !isfinite(number) ||
+        strspn(at, "+-.0123456789eE") < (size_t)(end - at))
+        return false;
+    *value = number;
+    *behind = end;
+    return true;
+}
+
 bool json_get(const char *line, const char *key, double *value)
 {
     const char *at = value_of(line, key);
-    char *end;
-    if (!at)
-        return false;
-    double number = strtod(at, &end);
-    if (end == at)
-        return false;
-    *value = number;
-    return true;
+    return at && number_at(at, value, &at);
 }
 
 bool json_get_count(const char *line, const char *key, uint64_t *value)
@@ -168,12 +175,11 @@ const char *json_next_number(const char *at, char *key, size_t size, double *val
             continue;
         size_t length = (size_t)(at - 1 - name);
         at += 1 + strspn(at + 1, " ");
-        char *end;
-        if (*at != '-' && (*at < '0' || *at > '9')) {
+        const char *end;
+        if (!number_at(at, value, &end)) {
             at = *at == '"' ? behind_text(at) : at;
             continue;
         }
-        *value = strtod(at, &end);
         snprintf(key, size, "%.*s", (int)length, name);
         return end;
     }

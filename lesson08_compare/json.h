@@ -20,7 +20,7 @@ void json_count(struct json *json, const char *key, uint64_t value);
 void json_real(struct json *json, const char *key, double value);
 void json_end(struct json *json);
 
-/* Reads a number out of such a line; false if the key is absent or no number. */
+/* Reads a number out of such a line; false if the key is absent or no finite number. */
 bool json_get(const char *line, const char *key, double *value);
 /* A whole number, exact up to 64 bits; false for a sign, a fraction, a text. */
 bool json_get_count(const char *line, const char *key, uint64_t *value);

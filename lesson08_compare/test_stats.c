@@ -122,6 +122,10 @@ static void json_comes_back_by_key_and_texts_cannot_fake_one(void **state)
     assert_false(json_get(line, "note", &value));
     assert_false(json_get(line, "none", &value));
     assert_false(json_get(line, "absent", &value));
+    assert_false(json_get("{\"n\":nan}", "n", &value));
+    assert_false(json_get("{\"n\":-inf}", "n", &value));
+    assert_false(json_get("{\"n\":0x10}", "n", &value));
+    assert_false(json_get("{\"n\":1e999}", "n", &value));
     assert_non_null(strstr(line, "\\\"quoted\\\",\\\"n\\\":5 and\\u000aa line"));
 }
 
