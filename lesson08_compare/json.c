@@ -5,6 +5,7 @@
  * escaped, so a text can never contain ,"key": unescaped. */
 #include "lesson08_compare/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -130,18 +131,18 @@ static char unescaped(const char **at)
     if (c != 'u')
         return c;
     char digits[5] = "";
-    for (int i = 0; i < 4 && **at; i++)
+    for (int i = 0; i < 4 && isxdigit((unsigned char)**at); i++)
         digits[i] = *(*at)++;
     unsigned long code = strtoul(digits, NULL, 16);
     return (char)(code > 0 && code < 128 ? code : '?');
 }
 
-bool json_get_text(const char *line, const char *key, char *text, size_t size)
+/* Reads the text that begins at `at`, which is its quote, and cuts it to the room there
+ * is. Returns its other quote, or the end of the line. */
+static const char *read_text(const char *at, char *text, size_t size)
 {
-    const char *at = value_of(line, key);
     size_t n = 0;
-    if (!at || *at++ != '"')
-        return false;
+    at++;
     while (*at && *at != '"') {
         char c = *at++;
         if (c == '\\' && *at)
@@ -149,17 +150,15 @@ bool json_get_text(const char *line, const char *key, char *text, size_t size)
         if (n + 1 < size)
             text[n++] = c;
     }
-    text[n] = '\0';
-    return *at == '"';
+    if (size > 0)
+        text[n] = '\0';
+    return at;
 }
 
-/* Behind the text that begins at `at`, which is its quote. */
-static const char *behind_text(const char *at)
+bool json_get_text(const char *line, const char *key, char *text, size_t size)
 {
-    for (at++; *at && *at != '"'; at++)
-        if (*at == '\\' && at[1])
-            at++;
-    return *at ? at + 1 : at;
+    const char *at = value_of(line, key);
+    return at && *at == '"' && *read_text(at, text, size) == '"';
 }
 
 const char *json_next_number(const char *at, char *key, size_t size, double *value)
@@ -169,19 +168,18 @@ const char *json_next_number(const char *at, char *key, size_t size, double *val
             at++;
             continue;
         }
-        const char *name = at + 1;
-        at = behind_text(at);
+        at = read_text(at, key, size);
+        at += *at == '"';
         if (*at != ':')
             continue;
-        size_t length = (size_t)(at - 1 - name);
         at += 1 + strspn(at + 1, " ");
         const char *end;
-        if (!number_at(at, value, &end)) {
-            at = *at == '"' ? behind_text(at) : at;
-            continue;
+        if (number_at(at, value, &end))
+            return end;
+        if (*at == '"') {
+            at = read_text(at, NULL, 0);
+            at += *at == '"';
         }
-        snprintf(key, size, "%.*s", (int)length, name);
-        return end;
     }
     return NULL;
 }

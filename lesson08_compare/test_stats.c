@@ -122,6 +122,10 @@ static void json_comes_back_by_key_and_texts_cannot_fake_one(void **state)
     assert_false(json_get(line, "note", &value));
     assert_false(json_get(line, "none", &value));
     assert_false(json_get(line, "absent", &value));
+    char key[8];
+    assert_non_null(
+        json_next_number("{\"a\":\"\",\"x\\\"\\n\":5}", key, sizeof key, &value));
+    assert_string_equal(key, "x\"\n");
     assert_false(json_get("{\"n\":nan}", "n", &value));
     assert_false(json_get("{\"n\":-inf}", "n", &value));
     assert_false(json_get("{\"n\":0x10}", "n", &value));
