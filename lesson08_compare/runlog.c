@@ -221,20 +221,25 @@ static bool take_run(struct lab_run *run, const char *line)
     return true;
 }
 
+bool runlog_is(const char *line, const char *type)
+{
+    char text[16] = "";
+    json_get_text(line, "type", text, sizeof text);
+    return strcmp(text, type) == 0;
+}
+
 /* 1 for a run that nobody knows, 0 for the rest, negative errno. */
 static int take_line(struct lab *lab, const char *line, bool *ended)
 {
-    char type[16] = "";
     struct lab_run run;
-    json_get_text(line, "type", type, sizeof type);
-    if (strcmp(type, "lab") == 0)
-        take_head(lab, line);
-    else if (strcmp(type, "contestant") == 0)
-        take_contestant(lab, line);
-    else if (strcmp(type, "end") == 0)
-        *ended = true;
-    else if (strcmp(type, "run") == 0)
+    if (runlog_is(line, "run"))
         return take_run(&run, line) ? lab_add_run(lab, &run) : 1;
+    if (runlog_is(line, "lab"))
+        take_head(lab, line);
+    else if (runlog_is(line, "contestant"))
+        take_contestant(lab, line);
+    else if (runlog_is(line, "end"))
+        *ended = true;
     return 0;
 }
 
