@@ -144,6 +144,15 @@ static inline bool is_host(const char *line, size_t length)
     return memcmp(lower, "host", sizeof lower) == 0 && line[sizeof lower] == ':';
 }
 
+/* The first byte that is none of the set's. The bytes are no string: what ends them is the
+ * line's \r, which is in no set. */
+static inline const char *skip(const char *at, const char *set)
+{
+    while (*at && strchr(set, *at))
+        at++;
+    return at;
+}
+
 /* The value of the header line if its name is `name`, else NULL. */
 static inline const char *header_value(const char *line, size_t length,
                                        const char *name)
@@ -151,30 +160,27 @@ static inline const char *header_value(const char *line, size_t length,
     size_t n = strlen(name);
     if (length <= n || line[n] != ':' || strncasecmp(line, name, n) != 0)
         return NULL;
-    line += n + 1;
-    while (*line == ' ' || *line == '\t')
-        line++; /* ends at the line's \r at the latest */
-    return line;
+    return skip(line + n + 1, " \t");
 }
 
 /* A list of options, up to the line's \r or an odd 0; "close" wins over "keep-alive". */
 static COLD void take_connection(const char *value, struct head *head)
 {
     while (*value != '\r' && *value != '\0') {
-        size_t length = strcspn(value, " \t,\r");
-        if (length == 5 && strncasecmp(value, "close", length) == 0)
+        const char *word = value;
+        while (!strchr(" \t,\r", *value)) /* finds a 0, too */
+            value++;
+        if (value - word == 5 && strncasecmp(word, "close", 5) == 0)
             head->told_to = head->close = true;
-        else if (length == 10 && strncasecmp(value, "keep-alive", length) == 0)
+        else if (value - word == 10 && strncasecmp(word, "keep-alive", 10) == 0)
             head->close = head->told_to;
-        value += length;
-        value += strspn(value, " \t,");
+        value = skip(value, " \t,");
     }
 }
 
 static bool is_zero(const char *value)
 {
-    size_t zeros = strspn(value, "0");
-    return zeros > 0 && value[zeros + strspn(value + zeros, " \t")] == '\r';
+    return *value == '0' && *skip(skip(value, "0"), " \t") == '\r';
 }
 
 static COLD void take_header(const char *line, size_t length, struct head *head)
