@@ -46,7 +46,7 @@ static void any_line(const char *line)
 /* ---- what we wrote */
 
 struct item {
-    char key[8];
+    char key[16];
     char text[200];
     uint64_t count;
     double real;

@@ -45,6 +45,7 @@ extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 static struct options {
     const char *name; /* the program's, without its folder */
     const char *corpus, *words, *found;
+    char **files; /* borrows from argv: inputs behind those of the corpus */
     uint64_t runs, seconds, seed, limit, room;
     struct fuzz_list inputs, dictionary;
 } options = {
@@ -173,15 +174,17 @@ static void say_how(int status, FILE *out)
 static int report_failure(int status, const char *program)
 {
     char path[512];
-    fprintf(stderr, "%s: an input of %zu bytes ", options.name, shared->size);
+    const char *which = options.corpus ? "an input" : options.files[shared->files];
+    fprintf(stderr, "%s: %s of %zu bytes ", options.name, which, shared->size);
     say_how(status, stderr);
     fprintf(stderr, ": ");
     print_escaped(stderr);
-    int err = write_input(path);
+    fputc('\n', stderr);
+    int err = options.corpus ? write_input(path) : 0; /* else it is in a file already */
     if (err < 0)
-        fprintf(stderr, "\nit could not be written to %s: %s\n", path, errtext(err));
-    else
-        fprintf(stderr, "\nonce more: %s %s\n", program, path);
+        fprintf(stderr, "it could not be written to %s: %s\n", path, errtext(err));
+    else if (options.corpus)
+        fprintf(stderr, "once more: %s %s\n", program, path);
     return 1;
 }
 
@@ -286,10 +289,11 @@ static const char *take_option(int option, const char *value)
 /* 0: go on with what was read; else the exit status. */
 static int read_files(char **files, int count)
 {
-    unsigned line;
+    unsigned line = 0;
     int err = options.corpus ? fuzz_list_folder(&options.inputs, options.corpus) : 0;
     if (err < 0)
         return wrong(options.corpus, errtext(err));
+    options.files = files;
     for (int i = 0; i < count; i++) {
         err = fuzz_list_file(&options.inputs, files[i]);
         if (err < 0)
