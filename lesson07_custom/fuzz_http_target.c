@@ -59,6 +59,7 @@ static void there_and_back(const char *path, struct http_slice query)
     size = http_target_path(raw, again, sizeof again, &folder);
     CHECK(size >= 0 && folder && strcmp(path, again) == 0, "%s leads to %s", location,
           size < 0 ? "nowhere" : again);
+    CHECK(path_of(raw, again, (size_t)size + 1, &folder) == size, "there is no room");
     char *block = malloc(way); /* too small by its 0 */
     CHECK(block, "no memory");
     size = http_target_folder(path, (struct http_slice){ 0 }, block, way);
