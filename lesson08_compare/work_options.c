@@ -152,7 +152,7 @@ static int parse(const struct work_program *program, struct work *work, int argc
 {
     int option;
     opterr = 0;
-    optind = 1;
+    optind = 0; /* getopt begins anew, wherever it stood before */
     while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         if (option == '?')
             return wrong(program, option_word(argv), "is no option");
