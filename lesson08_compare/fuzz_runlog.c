@@ -35,8 +35,8 @@ static void run_must_be_well(struct lab_run *run)
     CHECK(run->contestant >= 0 && run->contestant < lab_contestant_count,
           "contestant %d", run->contestant);
     CHECK(run->purpose <= LAB_INSTRUCTIONS, "purpose %d", (int)run->purpose);
-    CHECK(run->round >= 0 && run->attempts >= 0, "round %d, %d attempts", run->round,
-          run->attempts);
+    CHECK(run->round >= 0 && run->round < STATS_MAX && run->attempts >= 0,
+          "round %d, %d attempts", run->round, run->attempts);
     CHECK(run->extra_count >= 0 && run->extra_count <= LAB_EXTRAS, "%d numbers more",
           run->extra_count);
     CHECK_TEXT(run->tool);

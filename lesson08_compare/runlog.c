@@ -174,12 +174,16 @@ static void take_contestant(struct lab *lab, const char *line)
 static bool take_names(struct lab_step *step, const char *line)
 {
     char row[64] = "", contestant[64] = "", purpose[32] = "";
+    uint64_t round = 0;
     json_get_text(line, "row", row, sizeof row);
     json_get_text(line, "contestant", contestant, sizeof contestant);
     json_get_text(line, "purpose", purpose, sizeof purpose);
     *step = (struct lab_step){ .row = lab_row_named(row),
                                .contestant = lab_contestant_named(contestant) };
-    take_count(line, "round", INT_MAX, &step->round);
+    json_get_count(line, "round", &round);
+    if (round >= STATS_MAX) /* no lab has made that one */
+        return false;
+    step->round = (int)round;
     for (int p = LAB_TIMED; p <= LAB_INSTRUCTIONS; p++)
         if (strcmp(purpose, lab_purpose_name((enum lab_purpose)p)) == 0) {
             step->purpose = (enum lab_purpose)p;
@@ -214,7 +218,7 @@ static bool take_run(struct lab_run *run, const char *line)
     json_get_text(line, "at_limit", at_limit, sizeof at_limit);
     json_get_count(line, "n", &run->n);
     json_get_count(line, "check", &run->check);
-    take_count(line, "attempts", INT_MAX, &run->attempts);
+    take_count(line, "attempts", STATS_MAX, &run->attempts);
     run->at_limit = strcmp(at_limit, "yes") == 0;
     take_fields(run, line);
     take_extras(run, line);
