@@ -67,6 +67,10 @@ ifeq ($(filter plain asan tsan fast fuzz,$(VARIANT)),)
 $(error VARIANT is plain, asan, tsan, fast or fuzz, not "$(VARIANT)")
 endif
 
+ifeq ($(VARIANT)$(findstring clang,$(notdir $(CC))),fuzz)
+$(error VARIANT=fuzz is for libFuzzer, which wants CC=clang; make fuzz finds out by itself)
+endif
+
 BUILD ?= build
 B := $(BUILD)$(if $(filter-out plain,$(VARIANT)),/$(VARIANT))$(if $(filter-out gcc,$(notdir $(CC))),/$(notdir $(CC)))
 
@@ -283,7 +287,7 @@ soak:
 	@if [ -x $(B)/bin/soak ]; then $(B)/bin/soak --seconds $(FOR); \
 	else echo "soak: there is no program for it yet (lessonNN_*/prog_soak.c)"; fi
 
-TARGET ?=
+TARGET :=
 fuzz:
 	@BUILD="$(BUILD)" tools/fuzz --seconds $(FOR) $(TARGET)
 
