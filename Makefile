@@ -6,6 +6,8 @@
 #   lessonNN_*/bench_*.c  a benchmark, build/bin/bench_*
 #   lessonNN_*/test_*.c   a cmocka test program, build/test/...
 #   lessonNN_*/fuzz_*.c   a fuzz target, build/bin/fuzz_*; its inputs: lessonNN_*/corpus/
+#   lessonNN_*/explore_*.c   cases whose every order of steps is searched, build/explore/...
+#   lessonNN_*/wrong/*.patch   wrong versions of modules, which those searches must find
 #   any other .c          part of the lesson's archive, build/lib/lessonNN.a
 # Lesson N links the archives of lessons 1..N and of common/, so that a call up the
 # staircase fails at link time.
@@ -29,6 +31,11 @@ make check         `test` again under valgrind, ASan+UBSan, TSan and clang, and 
 
 make peers         build the runtimes that lesson 8 compares ours with, those that can be
 make lab           lesson 8's lab in full: an hour; goes on where it was interrupted
+
+make explore       every order of steps of the small concurrent cases, and the planted bugs
+make explore-deep  the same, and the larger cases: minutes
+make explore6 WRONG=deque.NAME   one planted bug of lesson 6, and the schedule that shows it
+make explore6 CASE=NAME [MODEL=tso] [REPLAY='...']   one case; one schedule of it
 
 make arrows        who may include whom
 make rules         every rule of common/RULES.md with the tests that keep it
@@ -116,7 +123,7 @@ lesson_dir = $(filter lesson0$(1)_%,$(LESSONS))
 NUMBERS := 1 2 3 4 5 6 7 8
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
-is_main = $(filter demo_% prog_% bench_% test_% fuzz_%,$(notdir $(1)))
+is_main = $(filter demo_% prog_% bench_% test_% fuzz_% explore_%,$(notdir $(1)))
 layer_sources = $(foreach f,$(wildcard $(1)/*.c),$(if $(call is_main,$(f)),,$(f)))
 
 COMMON_LIB := $(B)/lib/common.a
@@ -144,7 +151,7 @@ NO_COMPILER = echo "there is no $(firstword $(CC)) here: run make setup" >&2; ex
 endif
 
 # What everything was built with; when that changes, everything is built again.
-BUILT_WITH = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(WRAP)
+BUILT_WITH = $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(WRAP) $(EXPLORE_CFLAGS)
 $(B)/built_with: FORCE
 	@mkdir -p $(@D)
 	@echo '$(BUILT_WITH)' | cmp -s - $@ || echo '$(BUILT_WITH)' >$@
@@ -203,12 +210,89 @@ ALL_TESTS := $(COMMON_TESTS)
 $(foreach f,$(wildcard common/test_*.c),$(eval $(call program,$(f),$(B)/test/$(f:.c=),)))
 $(foreach n,$(NUMBERS),$(eval $(call lesson,$(n))))
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+# ---- the explorer (common/explore/explore.h)
+# Explored code is compiled with the race detector's calls in it, and linked with our
+# engine in the place of the detector's library; the engine itself is compiled as usual.
+EXPLORE_LIB := $(B)/lib/explore.a
+$(EXPLORE_LIB): $(call objects,$(wildcard common/explore/*.c))
+# What compilers have to say only of instrumented code, or of code behind -include.
+NO_TSAN_WARNING := $(call probe,-Wno-tsan) $(call probe,-Wno-static-in-inline)
+EXPLORE_CFLAGS = -std=c17 -D_GNU_SOURCE -g -pthread -I. -O1 -fsanitize=thread \
+	-include common/explore/redirect.h $(AS_WRITTEN) $(WARN) $(NO_TSAN_WARNING) \
+	$(if $(WERROR),-Werror)
+EXPLORE_WRAP := malloc calloc realloc aligned_alloc free mmap munmap memcpy memmove memset \
+	abort check_failed syscall eventfd read write close clock_gettime sched_yield \
+	$(addprefix pthread_,create join detach self setname_np mutex_init mutex_destroy \
+	mutex_lock mutex_trylock mutex_unlock cond_init cond_destroy cond_wait cond_timedwait \
+	cond_signal cond_broadcast)
+EXPLORE_LINK = -Wl$(COMMA)--start-group $(B)/explore/lib/common.a $(EXPLORE_LIB) \
+	-Wl$(COMMA)--end-group $(EXPLORE_WRAP:%=-Wl$(COMMA)--wrap=%) -lcmocka $(LDLIBS)
+explored = $(patsubst %.c,$(B)/explore/obj/%.o,$(1))
+
+$(B)/explore/obj/%.o: %.c $(B)/built_with
+	@$(NO_COMPILER) mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) $(EXPLORE_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/explore/lib/common.a: $(call explored,$(call layer_sources,common))
+$(foreach n,$(NUMBERS),$(eval $(B)/explore/lib/lesson0$(n).a: \
+	$(call explored,$(call layer_sources,$(call lesson_dir,$(n))))))
+$(B)/explore/lib/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# What a program of lesson N is linked with, in this order.
+explored_archives = $(patsubst %,$(B)/explore/lib/lesson0%.a,$(below_$(1)))
+
+# explore_program(source, number of the lesson, if any)
+define explore_program
+$(B)/explore/$(1:.c=): $(call explored,$(1)) $(call explored_archives,$(2)) \
+		$(B)/explore/lib/common.a $(EXPLORE_LIB)
+	@mkdir -p $$(@D)
+	@$$(CC) -pthread -o $$@ $(call explored,$(1)) $(call explored_archives,$(2)) $$(EXPLORE_LINK)
+EXPLORE_ALL += $(B)/explore/$(1:.c=)
+endef
+
+# wrong_version(patch, number of the lesson): one module replaced by its patched self.
+define wrong_version
+$(B)/explore/$(1:.patch=): $(1) tools/wrong_version \
+		$(call explored_archives,$(2)) $(B)/explore/lib/common.a $(EXPLORE_LIB) \
+		$(call explored,$(wildcard $(call lesson_dir,$(2))/explore_*.c))
+	@CC="$$(CC)" FLAGS="$$(EXPLORE_CFLAGS)" OBJECTS=$(B)/explore/obj \
+		LINK="$(call explored_archives,$(2)) $$(EXPLORE_LINK)" tools/wrong_version $(1) $$@
+EXPLORE_ALL += $(B)/explore/$(1:.patch=)
+endef
+
+EXPLORE_ALL :=
+$(foreach f,$(wildcard common/explore_*.c),$(eval $(call explore_program,$(f),)))
+$(foreach n,$(NUMBERS),\
+	$(foreach f,$(wildcard $(call lesson_dir,$(n))/explore_*.c),\
+		$(eval $(call explore_program,$(f),$(n))))\
+	$(foreach f,$(wildcard $(call lesson_dir,$(n))/wrong/*.patch),\
+		$(eval $(call wrong_version,$(f),$(n)))))
+
+# `make explore6`: lesson 6 only; with CASE or WRONG one of them, and what is seen there.
+CASE ?=
+WRONG ?=
+MODEL ?=
+REPLAY ?=
+.PHONY: explore explore-deep explore-build $(NUMBERS:%=explore%)
+explore-build: $(EXPLORE_ALL)
+	@:
+explore explore-deep:
+	+@$(PARALLEL) explore-build
+	@tools/explore $(if $(filter explore-deep,$@),--deep) $(B)/explore
+$(NUMBERS:%=explore%): explore%:
+	+@$(PARALLEL) explore-build
+	@CASE="$(CASE)" WRONG="$(WRONG)" MODEL="$(MODEL)" REPLAY='$(REPLAY)' \
+		tools/explore --lesson $* $(B)/explore
+
+-include $(shell find $(B)/obj $(B)/explore/obj -name '*.d' 2>/dev/null)
 
 # ---- what people type
 # These print a story, so they run one after the other; what they need is built by a
 # second make on every CPU.
-ifneq ($(filter lesson% test check,$(MAKECMDGOALS)),)
+ifneq ($(filter lesson% test check explore%,$(filter-out explore-build,$(MAKECMDGOALS))),)
 .NOTPARALLEL:
 endif
 CPUS := $(shell nproc 2>/dev/null || echo 1)
@@ -297,7 +381,8 @@ fuzzers: $(FUZZERS)
 	@:
 
 # One entry a source file; a language server reads nothing else.
-SOURCES := $(wildcard common/*.c common/testing/*.c common/fuzzing/*.c $(LESSONS:%=%/*.c))
+SOURCES := $(wildcard common/*.c common/testing/*.c common/fuzzing/*.c \
+	common/explore/*.c $(LESSONS:%=%/*.c))
 .PHONY: compile_commands.json
 compile_commands.json:
 	@{ echo '['; first=1; for f in $(SOURCES); do \

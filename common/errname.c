@@ -7,7 +7,11 @@
 
 #include "common/thread_local.h"
 
-static TLS_DEFINE(char, number_text[24]);
+struct number_text {
+    char text[24];
+};
+
+static TLS_DEFINE(struct number_text, number_here);
 
 const char *errname(int err)
 {
@@ -17,8 +21,9 @@ const char *errname(int err)
     if (name)
         return name;
 #endif
-    snprintf(TLS(number_text), sizeof TLS(number_text), "errno %d", positive);
-    return TLS(number_text);
+    struct number_text *number = &TLS(number_here);
+    snprintf(number->text, sizeof number->text, "errno %d", positive);
+    return number->text;
 }
 
 const char *errtext(int err)

@@ -1,0 +1,257 @@
+/* locks: pthread's threads, mutexes and condition variables, as steps of a schedule.
+ *
+ * A mutex is its owner's number, kept in the first bytes of the pthread_mutex_t itself:
+ * zero is free, which PTHREAD_MUTEX_INITIALIZER says already. A condition variable keeps
+ * nothing: who waits on it is known from the threads' pending steps. To wait is two
+ * steps, as in POSIX: give the mutex back and start to wait, in one; then, woken, take it
+ * again. Nobody is woken without a signal: add that as a choice of the scenario's own. */
+#include "common/explore/engine.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+static int *owner_of(pthread_mutex_t *mutex)
+{
+    return (int *)(void *)mutex;
+}
+
+bool locks_is_ready(const struct thread *thread)
+{
+    const struct op *op = &thread->op;
+    int owner = *(const int *)op->address;
+    if (!atomics_buffer_empty(thread))
+        return false;
+    switch (op->kind) {
+    case OP_LOCK:
+        return owner == 0;
+    case OP_RELOCK:
+        return owner == 0 &&
+               (thread->woken || (op->timed && engine->timeouts_left > 0));
+    default:
+        return true;
+    }
+}
+
+static struct op lock_op(enum op_kind kind, const void *mutex, uintptr_t pc)
+{
+    return (struct op){ .kind = kind,
+                        .order = memory_order_seq_cst,
+                        .address = (uintptr_t)mutex,
+                        .size = 4,
+                        .pc = pc };
+}
+
+static void take(struct thread *self, pthread_mutex_t *mutex)
+{
+    *owner_of(mutex) = engine->current + 1;
+    order_acquire(self, (uintptr_t)mutex, memory_order_acquire);
+    atomics_wrote(self);
+}
+
+static void give(struct thread *self, pthread_mutex_t *mutex, uintptr_t pc)
+{
+    if (*owner_of(mutex) != engine->current + 1)
+        engine_fail("bad unlock",
+                    "a mutex is unlocked by a thread that does not hold it "
+                    "(%s)",
+                    symbol_place(pc));
+    *owner_of(mutex) = 0;
+    order_release(self, (uintptr_t)mutex, memory_order_release, true);
+    atomics_wrote(self);
+}
+
+static int lock(pthread_mutex_t *mutex, enum op_kind kind, uintptr_t pc)
+{
+    struct op op = lock_op(kind, mutex, pc);
+    if (kind == OP_LOCK && *owner_of(mutex) == engine->current + 1)
+        engine_fail("deadlock", "a thread locks a mutex that it holds (%s)",
+                    symbol_place(pc));
+    struct thread *self = engine_announce(&op);
+    shade_access((uintptr_t)mutex, 4, ACCESS_ATOMIC, pc);
+    bool free = *owner_of(mutex) == 0;
+    engine_note(&op, 0, 0, free, false);
+    if (!free)
+        return EBUSY;
+    take(self, mutex);
+    return 0;
+}
+
+static void unlock(pthread_mutex_t *mutex, uintptr_t pc)
+{
+    struct op op = lock_op(OP_UNLOCK, mutex, pc);
+    struct thread *self = engine_announce(&op);
+    shade_access((uintptr_t)mutex, 4, ACCESS_ATOMIC, pc);
+    engine_note(&op, 0, 0, true, false);
+    give(self, mutex, pc);
+}
+
+static uint64_t nanoseconds(const struct timespec *time)
+{
+    return (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
+}
+
+static int wait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                const struct timespec *until, uintptr_t pc)
+{
+    struct op op = lock_op(OP_WAIT, mutex, pc);
+    op.also = (uintptr_t)condition;
+    struct thread *self = engine_announce(&op);
+    shade_access((uintptr_t)condition, 4, ACCESS_ATOMIC, pc);
+    engine_note(&op, 0, 0, true, false);
+    give(self, mutex, pc);
+    self->woken = false;
+    op.kind = OP_RELOCK;
+    op.timed = until != NULL;
+    op.deadline = until ? nanoseconds(until) : 0;
+    self = engine_announce(&op);
+    bool late = !self->woken;
+    if (late && engine->timeouts_left > 0)
+        engine->timeouts_left--;
+    if (late && op.deadline > engine->now)
+        engine->now = op.deadline;
+    engine_note(&op, 0, 0, !late, false);
+    take(self, mutex);
+    return late ? ETIMEDOUT : 0;
+}
+
+static bool waits_on(int t, const void *condition)
+{
+    const struct thread *thread = &engine->threads[t];
+    return !thread->done && thread->op.kind == OP_RELOCK && !thread->woken &&
+           thread->op.also == (uintptr_t)condition;
+}
+
+static void wake_waiters(pthread_cond_t *condition, bool all, uintptr_t pc)
+{
+    struct op op = lock_op(OP_SIGNAL, condition, pc);
+    engine_announce(&op);
+    shade_access((uintptr_t)condition, 4, ACCESS_ATOMIC, pc);
+    int waiting[EXPLORE_THREADS], count = 0;
+    for (int t = 0; t < engine->thread_count; t++)
+        if (waits_on(t, condition))
+            waiting[count++] = t;
+    engine_note(&op, (uint64_t)count, all, true, false);
+    for (int i = 0; all && i < count; i++)
+        engine->threads[waiting[i]].woken = true;
+    if (!all && count > 0)
+        engine->threads[waiting[explore_choose(count)]].woken = true;
+}
+
+/* ---- what the explored program calls */
+
+#define OUTSIDE (!engine || !engine->inside)
+#define WRAPPED(type, name, parameters, arguments)                                     \
+    type __real_##name parameters;                                                     \
+    type __wrap_##name parameters;                                                     \
+    type __wrap_##name parameters                                                      \
+    {                                                                                  \
+        if (OUTSIDE)                                                                   \
+            return __real_##name arguments;
+
+WRAPPED(int, pthread_mutex_init,
+        (pthread_mutex_t * mutex, const pthread_mutexattr_t *how), (mutex, how))
+shade_access((uintptr_t)mutex, sizeof *mutex, ACCESS_WRITE, CALLER);
+memset(mutex, 0, sizeof *mutex);
+return 0;
+}
+
+WRAPPED(int, pthread_mutex_destroy, (pthread_mutex_t * mutex), (mutex))
+shade_access((uintptr_t)mutex, sizeof *mutex, ACCESS_WRITE, CALLER);
+if (*owner_of(mutex) != 0)
+    engine_fail("bad destroy", "a locked mutex is destroyed (%s)",
+                symbol_place(CALLER));
+return 0;
+}
+
+WRAPPED(int, pthread_mutex_lock, (pthread_mutex_t * mutex), (mutex))
+return lock(mutex, OP_LOCK, CALLER);
+}
+
+WRAPPED(int, pthread_mutex_trylock, (pthread_mutex_t * mutex), (mutex))
+return lock(mutex, OP_TRYLOCK, CALLER);
+}
+
+WRAPPED(int, pthread_mutex_unlock, (pthread_mutex_t * mutex), (mutex))
+unlock(mutex, CALLER);
+return 0;
+}
+
+WRAPPED(int, pthread_cond_init,
+        (pthread_cond_t * condition, const pthread_condattr_t *how), (condition, how))
+shade_access((uintptr_t)condition, sizeof *condition, ACCESS_WRITE, CALLER);
+memset(condition, 0, sizeof *condition);
+return 0;
+}
+
+WRAPPED(int, pthread_cond_destroy, (pthread_cond_t * condition), (condition))
+shade_access((uintptr_t)condition, sizeof *condition, ACCESS_WRITE, CALLER);
+return 0;
+}
+
+WRAPPED(int, pthread_cond_wait, (pthread_cond_t * condition, pthread_mutex_t *mutex),
+        (condition, mutex))
+return wait(condition, mutex, NULL, CALLER);
+}
+
+WRAPPED(int, pthread_cond_timedwait,
+        (pthread_cond_t * condition, pthread_mutex_t *mutex,
+         const struct timespec *until),
+        (condition, mutex, until))
+return wait(condition, mutex, until, CALLER);
+}
+
+WRAPPED(int, pthread_cond_signal, (pthread_cond_t * condition), (condition))
+wake_waiters(condition, false, CALLER);
+return 0;
+}
+
+WRAPPED(int, pthread_cond_broadcast, (pthread_cond_t * condition), (condition))
+wake_waiters(condition, true, CALLER);
+return 0;
+}
+
+WRAPPED(int, pthread_create,
+        (pthread_t * thread, const pthread_attr_t *how, void *(*start)(void *argument),
+         void *argument),
+        (thread, how, start, argument))
+shade_access((uintptr_t)thread, sizeof *thread, ACCESS_WRITE, CALLER);
+if (engine->allocation_failures_left > 0 && explore_choose(2) == 1) {
+    engine->allocation_failures_left--;
+    return EAGAIN;
+}
+engine_start_thread(start, argument, CALLER, thread);
+return 0;
+}
+
+WRAPPED(int, pthread_join, (pthread_t thread, void **returned), (thread, returned))
+struct op op = { .kind = OP_JOIN, .value = thread, .pc = CALLER };
+struct thread *self = engine_announce(&op);
+order_join(&self->clock, &engine->threads[op.value].clock);
+engine_note(&op, op.value, 0, true, false);
+if (returned)
+    *returned = engine->threads[op.value].returned;
+return 0;
+}
+
+WRAPPED(int, pthread_detach, (pthread_t thread), (thread))
+return 0;
+}
+
+WRAPPED(pthread_t, pthread_self, (void), ())
+return (pthread_t)engine->current;
+}
+
+WRAPPED(int, pthread_setname_np, (pthread_t thread, const char *name), (thread, name))
+return 0;
+}
+
+WRAPPED(int, sched_yield, (void), ())
+struct op op = { .kind = OP_YIELD, .pc = CALLER };
+struct thread *self = engine_announce(&op);
+engine_note(&op, 0, 0, true, false);
+self->looked = engine->all_writes - self->writes;
+return 0;
+}
