@@ -87,6 +87,9 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
 	-Wwrite-strings -Wformat=2
 probe = $(shell $(CC) -Werror $(1) -E -x c /dev/null >/dev/null 2>&1 && echo $(1))
 WARN += $(call probe,-Wjump-misses-init) $(call probe,-Wconditional-uninitialized)
+# clang takes an `inline` in a .c file for an inline definition even where the header
+# declares the function without it, which makes it an ordinary one (C17 6.7.4).
+WARN += $(call probe,-Wno-static-in-inline)
 COMMA := ,
 # gcc zeroes a struct of a hundred bytes by `rep stos`, which takes 13 ns to start up where
 # four vector stores take one; futures are made of such structs. x86 only, hence probed.
@@ -215,8 +218,8 @@ $(foreach n,$(NUMBERS),$(eval $(call lesson,$(n))))
 # engine in the place of the detector's library; the engine itself is compiled as usual.
 EXPLORE_LIB := $(B)/lib/explore.a
 $(EXPLORE_LIB): $(call objects,$(wildcard common/explore/*.c))
-# What compilers have to say only of instrumented code, or of code behind -include.
-NO_TSAN_WARNING := $(call probe,-Wno-tsan) $(call probe,-Wno-static-in-inline)
+# What gcc has to say of fences in instrumented code.
+NO_TSAN_WARNING := $(call probe,-Wno-tsan)
 EXPLORE_CFLAGS = -std=c17 -D_GNU_SOURCE -g -pthread -I. -O1 -fsanitize=thread \
 	-include common/explore/redirect.h $(AS_WRITTEN) $(WARN) $(NO_TSAN_WARNING) \
 	$(if $(WERROR),-Werror)
