@@ -52,6 +52,8 @@
 #ifndef MEM_POISON
 #define MEM_POISON(pointer, size) ((void)(pointer), (void)(size))
 #define MEM_UNPOISON(pointer, size) ((void)(pointer), (void)(size))
+#endif
+#ifndef MEM_KERNEL_FILLED /* the explorer has the two above, and no kernel */
 #define MEM_KERNEL_FILLED(pointer, size) ((void)(pointer), (void)(size))
 #endif
 #ifndef MEM_IS_DEAD

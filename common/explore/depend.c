@@ -71,18 +71,25 @@ static bool depend_within(int a, int b)
     return !(depend_op(step)->kind == OP_LOAD || into_buffer(step));
 }
 
+/* Steps whose turn depends on what everybody else does: a wait that times out, a look
+ * that shows nothing new, a yield. */
+static bool is_last_resort(int action)
+{
+    const struct op *op = depend_op(action);
+    if (is_flush(action))
+        return false;
+    return op->timed ||
+           (op->repeated && memory_read(op->address, op->size) == op->seen);
+}
+
 bool depend(int a, int b)
 {
     if (depend_owner(a) == depend_owner(b))
         return depend_within(a, b);
     const struct op *x = depend_op(a), *y = depend_op(b);
-    if ((!is_flush(a) && x->timed) || (!is_flush(b) && y->timed))
-        return true;
-    bool x_writes = writes(a), y_writes = writes(b);
-    if ((!is_flush(a) && x->kind == OP_YIELD && y_writes) ||
-        (!is_flush(b) && y->kind == OP_YIELD && x_writes))
+    if (is_last_resort(a) || is_last_resort(b))
         return true;
     if (into_buffer(a) || into_buffer(b))
         return false;
-    return (x_writes || y_writes) && touch_the_same(x, y);
+    return (writes(a) || writes(b)) && touch_the_same(x, y);
 }

@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
+#include <time.h>
 
-enum { SIMPLER_BOUND = 4, SIMPLER_LIMIT = 30000 };
+enum { SIMPLER_BOUND = 4, SIMPLER_LIMIT = 30000, SIMPLER_S = 2, WATCH_S = 1 };
 
 void explore_outcome(uint64_t outcome)
 {
@@ -22,8 +24,8 @@ void explore_outcome(uint64_t outcome)
         at++;
     if (at < result->outcome_count && result->outcomes[at] == outcome)
         return;
-    if (result->outcome_count == EXPLORE_OUTCOMES)
-        engine_fail("explorer", "more than %d outcomes", EXPLORE_OUTCOMES);
+    CHECK(result->outcome_count < EXPLORE_OUTCOMES, "more than %d outcomes",
+          EXPLORE_OUTCOMES);
     memmove(&result->outcomes[at + 1], &result->outcomes[at],
             (result->outcome_count - at) * sizeof *result->outcomes);
     result->outcomes[at] = outcome;
@@ -74,7 +76,22 @@ static void crashed(int number)
     engine_fail("crash", "signal %d: the program used an address that is none", number);
 }
 
-static void set_handlers(struct sigaction *old_segv, struct sigaction *old_bus)
+/* Every WATCH_S seconds of computing: has there been a step since? */
+static void watch(int number)
+{
+    (void)number;
+    if (engine->inside && engine->watched == engine->result->steps)
+        engine_fail("livelock",
+                    "a thread computes for seconds without a step that others "
+                    "could notice");
+    engine->watched = engine->inside ? engine->result->steps : -1;
+}
+
+static struct signals {
+    struct sigaction segv, bus, timer;
+} before;
+
+static void set_handlers(void)
 {
     static char alternative[32768];
     sigaltstack(&(stack_t){ .ss_sp = alternative, .ss_size = sizeof alternative },
@@ -82,8 +99,22 @@ static void set_handlers(struct sigaction *old_segv, struct sigaction *old_bus)
     struct sigaction action = { .sa_handler = crashed,
                                 .sa_flags = SA_ONSTACK | SA_NODEFER };
     sigemptyset(&action.sa_mask);
-    sigaction(SIGSEGV, &action, old_segv);
-    sigaction(SIGBUS, &action, old_bus);
+    sigaction(SIGSEGV, &action, &before.segv);
+    sigaction(SIGBUS, &action, &before.bus);
+    action.sa_handler = watch;
+    action.sa_flags = SA_NODEFER | SA_RESTART; /* on the stack of who computes */
+    sigaction(SIGVTALRM, &action, &before.timer);
+    engine->watched = -1;
+    struct itimerval period = { { WATCH_S, 0 }, { WATCH_S, 0 } };
+    setitimer(ITIMER_VIRTUAL, &period, NULL);
+}
+
+static void reset_handlers(void)
+{
+    setitimer(ITIMER_VIRTUAL, &(struct itimerval){ { 0, 0 }, { 0, 0 } }, NULL);
+    sigaction(SIGSEGV, &before.segv, NULL);
+    sigaction(SIGBUS, &before.bus, NULL);
+    sigaction(SIGVTALRM, &before.timer, NULL);
 }
 
 /* ---- the search */
@@ -117,6 +148,13 @@ static void search(const struct explore_options *options, void (*scenario)(void)
         replay_write(result->replay, sizeof result->replay);
 }
 
+static double seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 /* The same rule broken with fewer preemptions, if that is quickly found. */
 static void simplify(const struct explore_options *options, void (*scenario)(void),
                      struct explore_result *result)
@@ -124,7 +162,10 @@ static void simplify(const struct explore_options *options, void (*scenario)(voi
     struct explore_options simpler = *options;
     simpler.mode = EXPLORE_ALL;
     simpler.limit = SIMPLER_LIMIT;
+    double end = seconds() + SIMPLER_S;
     for (simpler.bound = 0; simpler.bound <= SIMPLER_BOUND; simpler.bound++) {
+        if (seconds() > end)
+            return;
         struct explore_result found;
         search(&simpler, scenario, &found);
         if (!found.failed || strcmp(found.rule, result->rule) != 0)
@@ -144,8 +185,7 @@ int explore(const struct explore_options *options, void (*scenario)(void),
         err = map_all();
     if (err < 0)
         return err;
-    struct sigaction old_segv, old_bus;
-    set_handlers(&old_segv, &old_bus);
+    set_handlers();
     search(options, scenario, result);
     if (engine->misfit)
         err = -EINVAL;
@@ -165,8 +205,7 @@ int explore(const struct explore_options *options, void (*scenario)(void),
               "on something that the explorer does not control",
               result->replay);
     }
-    sigaction(SIGSEGV, &old_segv, NULL);
-    sigaction(SIGBUS, &old_bus, NULL);
+    reset_handlers();
     engine->options = NULL;
     engine->result = NULL;
     return err;

@@ -70,7 +70,7 @@ struct explore_options {
         *hang_rule; /* the rule that is broken when everybody waits; may be NULL */
 };
 
-#define EXPLORE_OUTCOMES 32
+#define EXPLORE_OUTCOMES 1024
 
 /* What a search found. Everything in it is a copy. */
 struct explore_result {

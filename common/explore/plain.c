@@ -8,10 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
+/* Of errno each thread has its own, although here all of them share one address: what a
+ * thread left in it is put back when it goes on (schedule.c). */
 static void seen(const volatile void *address, size_t size, enum access access,
                  uintptr_t pc)
 {
-    /* errno: of the one system thread; give_way keeps each thread's own value. */
     if (engine && engine->inside && address != &errno)
         shade_access((uintptr_t)address, size, access, pc);
 }

@@ -95,6 +95,21 @@ static action_set timeouts(void)
     return set;
 }
 
+/* Nobody can move at all: who spins may look once more and perhaps give up, who yields
+ * may go on. */
+static action_set spinning(void)
+{
+    action_set set = 0;
+    for (int t = 0; t < engine->thread_count; t++) {
+        const struct thread *thread = &engine->threads[t];
+        bool may = (thread->op.kind == OP_LOAD && thread->repeats < SPINS_MAX) ||
+                   (thread->op.kind == OP_YIELD && thread->yields < YIELDS_MAX);
+        if (!thread->done && may)
+            set |= (action_set)1 << t;
+    }
+    return set;
+}
+
 static const char *what_it_waits_for(const struct thread *thread)
 {
     switch (thread->op.kind) {
@@ -154,6 +169,8 @@ static int next_action(void)
     action_set set = all_enabled();
     if (!set)
         set = timeouts();
+    if (!set)
+        set = spinning();
     if (set)
         return search_decide(set, false);
     for (int t = 0; t < engine->thread_count; t++)
@@ -190,16 +207,16 @@ static void give_way(struct thread *self)
     _longjmp(engine->threads[next].jump, 1);
 }
 
-/* A load that repeats the thread's last steps would only see what they saw: it waits for
- * a change, so that a loop which spins on a variable ends. Two or three in a row may also
- * be calls of one function, whose caller goes on whatever they return. */
+/* A load that repeats the thread's last steps spins: it waits for a change, or until
+ * nobody else can move. Two or three in a row may also be calls of one function, whose
+ * caller goes on whatever they return. */
 static void look_for_repetition(struct thread *self)
 {
     struct op *op = &self->op, *last = &self->last_load;
     bool same = self->last_was_load && op->kind == OP_LOAD && op->pc == last->pc &&
                 op->address == last->address;
-    self->repetitions = same ? self->repetitions + 1 : 0;
-    op->repeated = self->repetitions >= SPINS;
+    self->repeats = same ? self->repeats + 1 : 0;
+    op->repeated = self->repeats >= SPINS;
     op->seen = last->seen;
     self->last_was_load = op->kind == OP_LOAD;
     self->last_load = *op;
