@@ -28,9 +28,8 @@ bool locks_is_ready(const struct thread *thread)
     case OP_LOCK:
         return owner == 0;
     case OP_RELOCK:
-        return owner == 0 &&
-               (thread->woken || thread->timed_out ||
-                (op->timed && engine->timeouts_left > 0));
+        return owner == 0 && (thread->woken || thread->timed_out ||
+                              (op->timed && engine->timeouts_left > 0));
     default:
         return true;
     }
