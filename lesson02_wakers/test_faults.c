@@ -57,8 +57,8 @@ static int sleep_a_little(void *argument)
     err = executor_init(&own, NULL);
     if (err == 0) {
         err = executor_block_on(&own, &wait.future, &handle);
-        bool in_time = err < 0 || (TASK_OUTPUT(&handle, alarm_wait)->deadline <=
-                                   clock_now());
+        bool in_time =
+            err < 0 || (TASK_OUTPUT(&handle, alarm_wait)->deadline <= clock_now());
         task_detach(&handle);
         FAULT_EXPECT(executor_finish(&own) == 0);
         FAULT_EXPECT(in_time);
