@@ -594,16 +594,27 @@ static void one_failed_call_costs_one_visitor_at_most(void **state)
     (void)state;
     sweep("malloc", ENOMEM, false);
     sweep("epoll_ctl", ENOMEM, false);
+    sweep("epoll_ctl", ENOSPC, false);
     sweep("accept4", ENOMEM, true);
+    sweep("accept4", ENOBUFS, true);
     sweep("accept4", ECONNABORTED, true);
+    sweep("accept4", EPROTO, true);
     sweep("accept4", EMFILE, false);
+    sweep("accept4", ENFILE, false);
     sweep("recv", ECONNRESET, false);
-    sweep("send", EPIPE, false);
+    sweep("recv", ENOMEM, false);
+    sweep("send", EPIPE, false); /* R6 */
+    sweep("send", ECONNRESET, false);
+    sweep("send", ENOBUFS, false);
+    sweep("setsockopt", ENOPROTOOPT, true); /* TCP_NODELAY is a convenience */
 }
 
 static void an_interrupted_call_costs_nothing(void **state)
 {
     (void)state;
+    sweep("recv", FAULT_SHORT, true);
+    sweep("send", FAULT_SHORT, true); /* R7 */
+    sweep("close", EINTR, true);
     sweep("accept4", EINTR, true);
     sweep("recv", EINTR, true);
     sweep("send", EINTR, true);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/forks.h"
 #include "lesson02_wakers/pace.h"
 #include "lesson05_reactor/ring_source.h"
 
@@ -29,32 +30,9 @@ enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
 #define REAP_BATCH 64
 #define BUSY_TURNS 4
 
-/* ---- forks */
-
-static _Atomic unsigned forks;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-static int fork_watched; /* written under fork_once: 0 or negative errno */
-
-static void count_fork(void)
-{
-    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
-}
-
-static void watch_forks(void)
-{
-    fork_watched = -pthread_atfork(NULL, NULL, count_fork);
-}
-
-static int note_forks(struct ring_driver *self)
-{
-    pthread_once(&fork_once, watch_forks);
-    self->forks = atomic_load_explicit(&forks, memory_order_relaxed);
-    return fork_watched;
-}
-
 bool ring_driver_is_ours(const struct ring_driver *self)
 {
-    return self->forks == atomic_load_explicit(&forks, memory_order_relaxed);
+    return self->forks == forks_count();
 }
 
 /* ---- the two sides */
@@ -287,10 +265,11 @@ int ring_driver_init(struct ring_driver *driver,
         .driver = { &ring_driver_ops },
         .parker = { &ring_driver_parker_ops },
         .shared = config->shared,
+        .forks = forks_count(),
     };
     io_survive_sigpipe();
     size_t lent_size = config->lent_size ? config->lent_size : DEFAULT_LENT_SIZE;
-    int err = note_forks(driver);
+    int err = forks_watch();
     if (err == 0)
         err = timers_init(&driver->timers, config->shared, config->clock,
                           &driver->parker);
