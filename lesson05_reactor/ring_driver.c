@@ -29,6 +29,7 @@ enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
 #define DEFAULT_LENT_BUFFERS 1024
 #define REAP_BATCH 64
 #define BUSY_TURNS 4
+#define FINISH_TRIES 1000
 
 bool ring_driver_is_ours(const struct ring_driver *self)
 {
@@ -318,7 +319,10 @@ void ring_driver_finish(struct ring_driver *driver)
 {
     if (!driver || !driver->driver.ops)
         return;
-    ring_drain(&driver->ring); /* our own: the kick, multishots of orphans */
+    /* Our own: the kick, multishots of orphans. An enter that fails is made again; what a
+     * ring that never recovers still has in flight, ring_finish says. */
+    for (int i = 0; i < FINISH_TRIES && ring_drain(&driver->ring) < 0;)
+        i++;
     ring_buffers_finish(&driver->group);
     free(driver->segments);
     ring_finish(&driver->ring);

@@ -147,8 +147,17 @@ WRAP(int, -1, eventfd, (unsigned initial, int flags), (initial, flags))
 WRAP(int, -1, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
 WRAP(int, -1, pipe2, (int ends[2], int flags), (ends, flags))
 WRAP(int, -1, epoll_create1, (int flags), (flags))
-WRAP(int, -1, epoll_ctl, (int ep, int op, int fd, struct epoll_event *event),
-     (ep, op, fd, event))
+
+/* To remove fails for a wrong number only, which is a bug. */
+int __real_epoll_ctl(int ep, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int ep, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int ep, int op, int fd, struct epoll_event *event)
+{
+    if (op != EPOLL_CTL_DEL && fault_strikes("epoll_ctl"))
+        return -1;
+    return __real_epoll_ctl(ep, op, fd, event);
+}
+
 WRAP(int, -1, epoll_wait, (int ep, struct epoll_event *events, int n, int timeout),
      (ep, events, n, timeout))
 WRAP(int, -1, epoll_pwait2,
@@ -189,8 +198,21 @@ WRAP(int, -1, bind, (int fd, const struct sockaddr *address, socklen_t size),
 WRAP(int, -1, listen, (int fd, int backlog), (fd, backlog))
 WRAP(int, -1, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags),
      (fd, address, size, flags))
-WRAP(int, -1, connect, (int fd, const struct sockaddr *address, socklen_t size),
-     (fd, address, size))
+
+/* Interrupted, it goes on in the background: connect(2). */
+int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    int err = fault_strikes("connect");
+    if (err && err != EINTR)
+        return -1;
+    int connected = __real_connect(fd, address, size);
+    if (err)
+        errno = err;
+    return err ? -1 : connected;
+}
+
 WRAP(int, -1, shutdown, (int fd, int how), (fd, how))
 WRAP(int, -1, setsockopt,
      (int fd, int level, int option, const void *value, socklen_t size),
