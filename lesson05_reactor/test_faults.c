@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pty.h>
 #include <sys/mman.h>
 
 #include "common/testing/faults.h"
@@ -343,12 +344,157 @@ static void C10_without_a_buffer_group_it_receives_plainly(void **state)
     SWEEP(live, &ring_alone, group_faults);
 }
 
+/* ---- net */
+
+static int first_error(int a, int b)
+{
+    return a < 0 ? a : b < 0 ? b : 0;
+}
+
+/* Closes what was made, and says what could not be. */
+static int closed(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? fd : 0;
+}
+
+static int make_sockets(void *argument)
+{
+    struct net_listen_options options = { .reuse_port = true };
+    struct net_address any, bound;
+    int fds[2];
+    (void)argument;
+    FAULT_EXPECT(net_parse("127.0.0.1:0", &any) == 0);
+    int listener = net_listen(&any, &options);
+    int err = listener < 0 ? 0 : net_local_address(listener, &bound);
+    err = first_error(closed(listener), err);
+    err = first_error(err, closed(net_udp(&any)));
+    int pair = net_pair(fds);
+    if (pair == 0) {
+        err = first_error(err, net_peer_address(fds[0], &bound));
+        close(fds[0]);
+        close(fds[1]);
+    }
+    int pipes = net_pipe(fds);
+    if (pipes == 0) {
+        close(fds[0]);
+        close(fds[1]);
+    }
+    return first_error(err, first_error(pair, pipes));
+}
+
+static void a_socket_that_cannot_be_made_is_reported(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        { "socket", EMFILE, FAULT_REPORTED },
+        { "socket", ENOBUFS, FAULT_REPORTED },
+        { "setsockopt", ENOPROTOOPT, FAULT_REPORTED },
+        { "bind", EADDRINUSE, FAULT_REPORTED },
+        { "bind", EACCES, FAULT_REPORTED },
+        { "listen", EADDRINUSE, FAULT_REPORTED },
+        { "getsockname", ENOBUFS, FAULT_REPORTED },
+        { "getpeername", ENOBUFS, FAULT_REPORTED },
+        { "socketpair", EMFILE, FAULT_REPORTED },
+        { "pipe2", ENFILE, FAULT_REPORTED },
+        { "close", EINTR, FAULT_SURVIVED },
+    };
+    SWEEP(make_sockets, NULL, faults);
+}
+
+/* A socket's file that an earlier process left behind is taken over. */
+static int take_over(void *argument)
+{
+    struct net_listen_options options = { .backlog = 1 };
+    struct net_address address;
+    char text[128];
+    (void)argument;
+    snprintf(text, sizeof text, "unix:%s", testing_path("stale"));
+    FAULT_EXPECT(net_parse(text, &address) == 0);
+    fault_pause();
+    int first = net_listen(&address, &options);
+    closed(first);
+    fault_resume();
+    int second = net_listen(&address, &options);
+    int err = closed(second);
+    fault_pause();
+    unlink(address.local.sun_path);
+    fault_resume();
+    FAULT_EXPECT(first >= 0);
+    return err;
+}
+
+static void a_stale_path_is_taken_over_or_the_reason_told(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        { "lstat", EACCES, FAULT_REPORTED }, { "socket", EMFILE, FAULT_REPORTED },
+        { "unlink", EPERM, FAULT_REPORTED }, { "unlink", EROFS, FAULT_REPORTED },
+        { "bind", EACCES, FAULT_REPORTED },  { "listen", EADDRINUSE, FAULT_REPORTED },
+    };
+    SWEEP(take_over, NULL, faults);
+}
+
+/* A socket, a pipe, a terminal and a file: what each of them is, or why nobody knows. */
+static int wrap_each(void *argument)
+{
+    static const enum io_type types[] = { IO_TYPE_STREAM, IO_TYPE_STREAM, IO_TYPE_ANY,
+                                          IO_TYPE_FILE };
+    struct driver_world w = { 0 };
+    int fds[ARRAY_SIZE(types)], other[2], err = 0;
+    bool right = true;
+    (void)argument;
+    fault_pause();
+    FAULT_EXPECT(open_world(&w, &epoll_alone));
+    FAULT_EXPECT(net_pair(fds) == 0 &&
+                 openpty(&fds[2], &other[0], NULL, NULL, NULL) == 0);
+    fds[3] = open("/dev/null", O_RDWR | O_CLOEXEC);
+    fault_resume();
+    for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+        struct io_source *source = NULL;
+        int wrapped = net_wrap(fds[i], &source);
+        err = first_error(err, wrapped);
+        right = right && (wrapped < 0 || source->type == types[i] ||
+                          (i < 2 && source->type == IO_TYPE_ANY));
+        if (source)
+            io_detach(source);
+    }
+    fault_pause();
+    for (unsigned i = 0; i < ARRAY_SIZE(types); i++)
+        close(fds[i]);
+    close(other[0]);
+    close_world(&w);
+    fault_resume();
+    FAULT_EXPECT(right);
+    return err;
+}
+
+static void a_descriptor_is_never_taken_for_what_it_is_not(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        { "fstat", EIO, FAULT_REPORTED },
+        { "fcntl", EBADF, FAULT_REPORTED },
+        { "calloc", ENOMEM, FAULT_REPORTED },
+        { "getsockopt", ENOBUFS, FAULT_SURVIVED }, /* "any" is always right */
+        { "epoll_create1", EMFILE, FAULT_REPORTED },
+        { "epoll_create1", ENOMEM, FAULT_REPORTED },
+        { "epoll_ctl", ENOMEM, FAULT_REPORTED },
+        { "epoll_ctl", ENOSPC, FAULT_REPORTED },
+    };
+    SWEEP(wrap_each, NULL, faults);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call_of_the_reactor_may_fail),
         cmocka_unit_test(each_call_and_operation_of_the_ring_driver_may_fail),
         cmocka_unit_test(C10_without_a_buffer_group_it_receives_plainly),
+        cmocka_unit_test(a_socket_that_cannot_be_made_is_reported),
+        cmocka_unit_test(a_stale_path_is_taken_over_or_the_reason_told),
+        cmocka_unit_test(a_descriptor_is_never_taken_for_what_it_is_not),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }
