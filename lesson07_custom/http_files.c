@@ -49,7 +49,10 @@ static int open_beneath(int root, const char *path, uint64_t flags)
 
 static int open_component(int folder, const char *name, int flags)
 {
-    int fd = openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC);
+    int fd;
+    do
+        fd = openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
     return fd < 0 ? -errno : fd;
 }
 
