@@ -31,6 +31,7 @@ make lab           lesson 8's lab in full: an hour; goes on where it was interru
 make arrows        who may include whom
 make rules         every rule of common/RULES.md with the tests that keep it
 make lint          the few mistakes that no compiler sees
+make faults        which call of which module a test makes fail
 make snippets      the code and the outputs that the texts quote, against the real ones
 make format        clang-format on every .c and .h
 
@@ -219,7 +220,7 @@ competitors: $(COMPETITORS:%=$(B)/bin/%)
 # Where tests find the programs that they run: $COURSE_BIN/httpd.
 export COURSE_BIN := $(B)/bin
 
-.PHONY: help doctor all peers test check arrows rules lint snippets format soak clean lab which
+.PHONY: help doctor all peers test check arrows rules lint faults snippets format soak clean lab which
 help:
 	$(info $(HELP))
 	@:
@@ -248,6 +249,9 @@ doctor:
 
 arrows rules lint:
 	@tools/$@
+
+faults: $(COMMON_LIB) $(call archives,$(NUMBERS))
+	@WRAP="$(WRAP)" tools/faults $^
 
 snippets: $(BUILD)/tools/probe_kernel
 	+@$(PARALLEL) all

@@ -559,6 +559,9 @@ static void a_failed_init_leaves_nothing_behind(void **state)
     SWEEP(open_and_finish, &failed, init_faults);
     assert_int_equal(echo_machine_init(&failed, &(struct echo_options){ 0 }), 0);
     struct echo_options taken = { .port = echo_machine_port(&failed) };
+    fault_arm("getsockname", 1, ENOBUFS);
+    assert_int_equal(echo_machine_port(&failed), 0);
+    fault_disarm();
     assert_int_equal(echo_machine_init(&machine, &taken), -EADDRINUSE);
     echo_machine_finish(&failed);
     echo_machine_finish(NULL);

@@ -253,6 +253,7 @@ static int init_ring(struct ring_driver *self, const struct ring_driver_config *
     if (!ring.cq_entries)
         ring.cq_entries = ring.entries * 16;
     self->slack = timer_slack();
+    self->forks = forks_count();
     int err = ring_init(&self->ring, &ring);
     if (err == 0)
         ring_files_init(self);
@@ -266,7 +267,6 @@ int ring_driver_init(struct ring_driver *driver,
         .driver = { &ring_driver_ops },
         .parker = { &ring_driver_parker_ops },
         .shared = config->shared,
-        .forks = forks_count(),
     };
     io_survive_sigpipe();
     size_t lent_size = config->lent_size ? config->lent_size : DEFAULT_LENT_SIZE;

@@ -97,6 +97,7 @@ static void receive(struct scene *scene, struct io_source *source, int size, boo
 static void use_stream(struct scene *scene)
 {
     struct io_source *ours, *theirs;
+    char got[8];
     int fds[2];
     fault_pause();
     int err = net_pair(fds);
@@ -109,7 +110,7 @@ static void use_stream(struct scene *scene)
         if (done(scene, io_send(ours, "hello", 5)) == 5)
             receive(scene, theirs, 5, i == 1);
     if (ours && theirs && done(scene, io_write(theirs, "bye", 3, IO_NO_OFFSET)) == 3)
-        receive(scene, ours, 3, false);
+        done(scene, io_read(ours, got, sizeof got, IO_NO_OFFSET));
     end_source(scene, ours);
     end_source(scene, theirs);
 }
@@ -179,6 +180,23 @@ static void use_file(struct scene *scene)
     end_source(scene, source);
 }
 
+/* The stop: who waits for more sees its end, if that can be done. */
+static void drain(struct scene *scene)
+{
+    int fds[2];
+    fault_pause();
+    int err = net_pair(fds);
+    fault_resume();
+    if (err < 0)
+        return;
+    struct io_source *source = attached(scene, fds[0], IO_TYPE_STREAM);
+    if (source)
+        io_source_drain_at_stop(source);
+    source_pool_drain(scene->world.sources);
+    end_source(scene, source);
+    close_raw(fds[1]);
+}
+
 /* Opens the driver, does everything once, and closes it. */
 static int live(void *argument)
 {
@@ -193,6 +211,7 @@ static int live(void *argument)
     use_connection(&scene);
     use_packets(&scene);
     use_file(&scene);
+    drain(&scene);
     io_services_leave(w->before);
     waker_drop(&w->waker);
     w->subject->close(w);
@@ -209,9 +228,12 @@ static const struct fault common_faults[] = {
     { "eventfd", ENFILE, FAULT_REPORTED },
     { "socket", EMFILE, FAULT_REPORTED },
     { "socket", ENOBUFS, FAULT_REPORTED },
+    { "shutdown", ENOTCONN, FAULT_SURVIVED },
 };
 
 static const struct fault epoll_faults[] = {
+    { "read", EINTR, FAULT_SURVIVED },
+    { "read", ECONNRESET, FAULT_REPORTED },
     { "malloc", ENOBUFS,
       FAULT_REPORTED }, /* what no memory for a lent buffer is called */
     { "epoll_create1", EMFILE, FAULT_REPORTED },

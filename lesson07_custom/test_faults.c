@@ -30,8 +30,11 @@ struct day {
     struct fs_write_file writing;
     struct fs_read_file reading;
     struct fs_stat stating;
+    struct signals signals;
     int result;
 };
+
+static sigset_t watched; /* blocked in main */
 
 static enum poll_state day_poll(struct future *future, struct context *context)
 {
@@ -50,6 +53,9 @@ static enum poll_state day_poll(struct future *future, struct context *context)
     AWAIT(self->stating, fs_stat(self->path));
     if (self->result == 0)
         self->result = self->stating.result;
+    if (self->result == 0)
+        self->result = signals_open(&self->signals, &watched);
+    signals_finish(&self->signals);
     ASYNC_END;
 }
 
@@ -88,6 +94,9 @@ static const struct fault cell_faults[] = {
       FAULT_EITHER }, /* a second blocking thread is a luxury */
     { "eventfd", EMFILE, FAULT_REPORTED },
     { "stat", EIO, FAULT_REPORTED },
+    { "signalfd", EMFILE, FAULT_REPORTED },
+    { "signalfd", ENOMEM, FAULT_REPORTED },
+    { "nanosleep", EINTR, FAULT_SURVIVED | FAULT_RARE },
     { "close", EINTR, FAULT_SURVIVED },
     { "sigwaitinfo", EINTR, FAULT_SURVIVED | FAULT_RARE },
     { "pthread_cond_wait", EINTR, FAULT_SURVIVED | FAULT_RARE },
@@ -276,22 +285,28 @@ static void *knock_and_watch(void *argument)
     return NULL;
 }
 
-static void serve_while_accept_fails(void *argument)
+/* On a port that it picks, until SIGTERM; the exit status. */
+static int serve(void)
 {
     char name[] = "server", port[] = "--port", number[] = "0", driver[] = "--driver",
          epoll[] = "epoll", scheduler[] = "--scheduler", current[] = "current";
     char *argv[] = { name, port, number, driver, epoll, scheduler, current, NULL };
     struct server server = { .name = "test", .serve = serve_nobody };
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    return server_main(&server, ARRAY_SIZE(argv) - 1, argv);
+}
+
+static void serve_while_accept_fails(void *argument)
+{
     uint64_t span = 0;
     pthread_t thread;
     sigset_t term;
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &term, NULL);
-    dup2(STDERR_FILENO, STDOUT_FILENO);
     fault_arm_always("accept4", *(int *)argument);
     pthread_create(&thread, NULL, knock_and_watch, &span);
-    int status = server_main(&server, ARRAY_SIZE(argv) - 1, argv);
+    int status = serve();
     pthread_join(thread, NULL);
     fault_disarm();
     fprintf(stderr, "status %d, three more tries in %llu us\n", status,
@@ -313,6 +328,44 @@ static void R5_an_accept_that_fails_does_not_spin_whatever_it_says(void **state)
     }
 }
 
+/* What a server needs to start, and the number of the call that may not fail. */
+struct need {
+    const char *call;
+    long nth;
+    int err;
+    const char *said;
+};
+
+static void serve_without(void *argument)
+{
+    const struct need *need = argument;
+    fault_arm(need->call, need->nth, need->err);
+    int status = serve(); /* for ever, if nothing failed */
+    _exit(fault_count() == 1 && status == 1 ? 0 : 1);
+}
+
+static void a_server_that_cannot_start_says_why(void **state)
+{
+    (void)state;
+    static struct need needs[] = {
+        { "signalfd", 1, EMFILE, "test: signals: Too many open files" },
+        { "calloc", 1, ENOMEM, "cannot start the runtime: Cannot allocate memory" },
+        { "epoll_create1", 1, EMFILE, "cannot start the runtime: Too many open files" },
+        { "socket", 1, EMFILE, "cannot listen on 127.0.0.1:0: Too many open files" },
+        { "bind", 1, EADDRINUSE,
+          "cannot listen on 127.0.0.1:0: Address already in use" },
+        { "listen", 1, EADDRINUSE, "Address already in use" },
+        { "setsockopt", 2, ENOPROTOOPT, "Protocol not available" }, /* 1: survived */
+    };
+    static char said[8192];
+    for (unsigned i = 0; i < ARRAY_SIZE(needs); i++) {
+        int status = run_in_child(serve_without, &needs[i], said, sizeof said);
+        if (status != 0 || !strstr(said, needs[i].said))
+            fail_msg("%s fails with %s: expected \"%s\", got status %d and: %s",
+                     needs[i].call, errname(needs[i].err), needs[i].said, status, said);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +373,9 @@ int main(void)
         cmocka_unit_test(who_cannot_count_has_one_cpu_and_who_cannot_pin_says_so),
         cmocka_unit_test(a_file_that_cannot_be_opened_is_an_error),
         cmocka_unit_test(R5_an_accept_that_fails_does_not_spin_whatever_it_says),
+        cmocka_unit_test(a_server_that_cannot_start_says_why),
     };
+    if (signals_block(&watched, (int[]){ SIGUSR2 }, 1) < 0)
+        return 1;
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }
