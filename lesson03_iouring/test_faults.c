@@ -387,9 +387,9 @@ static void C13_a_wake_is_not_lost_with_the_kick(void **state)
         { "write", EINTR, FAULT_SURVIVED | FAULT_RARE },
         { "read", EINTR, FAULT_SURVIVED | FAULT_RARE },
         { "read", EAGAIN, FAULT_SURVIVED | FAULT_RARE },
-        { "io_uring_submit_and_wait_timeout", EAGAIN, FAULT_SURVIVED },
-        { "io_uring_submit_and_wait_timeout", EBUSY, FAULT_SURVIVED },
-        { "io_uring_submit_and_wait_timeout", EINTR, FAULT_SURVIVED },
+        { "io_uring_submit_and_wait_timeout", EAGAIN, FAULT_SURVIVED | FAULT_RARE },
+        { "io_uring_submit_and_wait_timeout", EBUSY, FAULT_SURVIVED | FAULT_RARE },
+        { "io_uring_submit_and_wait_timeout", EINTR, FAULT_SURVIVED | FAULT_RARE },
     };
     SWEEP(be_woken, NULL, faults);
 }
