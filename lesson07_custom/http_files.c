@@ -95,10 +95,12 @@ int http_files_init(struct http_files *files, const char *folder)
         return -errno;
     files->root = root;
     int probe = open_beneath(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    files->walking = probe == -ENOSYS || probe == -EPERM;
     if (probe >= 0)
         close(probe);
-    files->walking = probe == -ENOSYS || probe == -EPERM;
-    return 0;
+    else if (!files->walking)
+        http_files_finish(files); /* it did not say whether it is there */
+    return probe < 0 && !files->walking ? probe : 0;
 }
 
 void http_files_finish(struct http_files *files)
