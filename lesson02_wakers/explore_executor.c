@@ -10,13 +10,19 @@ static struct thread_parker *parker;
 static struct gate gate;
 static int spawned, calls;
 
-static void begin(void)
+/* False: no memory. */
+static bool begin(void)
 {
     explore_name("executor");
     parker = malloc(sizeof *parker);
     executor = malloc(sizeof *executor);
-    thread_parker_init(parker);
-    executor_init(executor, &parker->parker);
+    if (parker)
+        thread_parker_init(parker);
+    if (parker && executor && executor_init(executor, &parker->parker) == 0)
+        return true;
+    free(parker);
+    free(executor);
+    return false;
 }
 
 static void end(void)
@@ -119,6 +125,27 @@ static void spawn_against_run(void)
     end();
 }
 
+/* There is no memory for the task: it was admitted, and perhaps waited for. */
+static void failing_spawn_against_run(void)
+{
+    pthread_t other;
+    if (!begin())
+        return;
+    gate.open = true;
+    gate.news = 7;
+    if (pthread_create(&other, NULL, spawn_one, NULL) != 0) {
+        end();
+        return;
+    }
+    EXPLORE_RULE("S12", executor_run(executor) == 0, "the executor gave up");
+    pthread_join(other, NULL);
+    executor_run(executor);
+    EXPLORE_RULE("S12", spawned == -ENOMEM || gate.discards == 1,
+                 "the task did not run");
+    waker_drop(&gate.waker);
+    end();
+}
+
 static void count_and_stop(struct executor *self, void *unused)
 {
     (void)unused;
@@ -174,6 +201,12 @@ EXPLORE_MAIN({ .name = "wake_against_park",
                .rules = "S12",
                .hang_rule = "S12",
                .models = 7 },
+             { .name = "failing_spawn_against_run",
+               .scenario = failing_spawn_against_run,
+               .rules = "S12",
+               .hang_rule = "S12",
+               .models = 7,
+               .failing_allocations = 1 },
              { .name = "call_against_park",
                .scenario = call_against_park,
                .rules = "W1",
