@@ -5,6 +5,7 @@
 #   lessonNN_*/prog_*.c   a program that people use, build/bin/*
 #   lessonNN_*/bench_*.c  a benchmark, build/bin/bench_*
 #   lessonNN_*/test_*.c   a cmocka test program, build/test/...
+#   lessonNN_*/fuzz_*.c   a fuzz target, build/bin/fuzz_*; its inputs: lessonNN_*/corpus/
 #   lessonNN_*/explore_*.c   cases whose every order of steps is searched, build/explore/...
 #   lessonNN_*/wrong/*.patch   wrong versions of modules, which those searches must find
 #   any other .c          part of the lesson's archive, build/lib/lessonNN.a
@@ -12,6 +13,7 @@
 # staircase fails at link time.
 #
 # VARIANT= plain | asan | tsan     how it is built (make check uses all of them)
+#          fuzz                    for libFuzzer, with CC=clang only; tools/fuzz knows when
 #          fast                    to be measured: optimised across files, as the peers of
 #                                  lesson 8 are; no hints for valgrind
 # CC=      gcc | clang             each compiler has its own folder below build/
@@ -38,11 +40,14 @@ make explore6 CASE=NAME [MODEL=tso] [REPLAY='...']   one case; one schedule of i
 make arrows        who may include whom
 make rules         every rule of common/RULES.md with the tests that keep it
 make lint          the few mistakes that no compiler sees
+make faults        which call of which module a test makes fail
 make snippets      the code and the outputs that the texts quote, against the real ones
 make format        clang-format on every .c and .h
 
 make all           build every program, benchmark and test
 make soak FOR=60   send random and malformed input to the servers, for so many seconds
+make fuzz FOR=60   the same to every parser (libFuzzer with clang, else a driver of ours);
+                   TARGET=http_body: to this one only
 make compile_commands.json      for editors and language servers
 make clean         remove build/
 
@@ -66,8 +71,12 @@ else
 
 CC := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
 VARIANT ?= plain
-ifeq ($(filter plain asan tsan fast,$(VARIANT)),)
-$(error VARIANT is plain, asan, tsan or fast, not "$(VARIANT)")
+ifeq ($(filter plain asan tsan fast fuzz,$(VARIANT)),)
+$(error VARIANT is plain, asan, tsan, fast or fuzz, not "$(VARIANT)")
+endif
+
+ifeq ($(VARIANT)$(findstring clang,$(notdir $(CC))),fuzz)
+$(error VARIANT=fuzz is for libFuzzer, which wants CC=clang; make fuzz finds out by itself)
 endif
 
 BUILD ?= build
@@ -79,6 +88,9 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
 	-Wwrite-strings -Wformat=2
 probe = $(shell $(CC) -Werror $(1) -E -x c /dev/null >/dev/null 2>&1 && echo $(1))
 WARN += $(call probe,-Wjump-misses-init) $(call probe,-Wconditional-uninitialized)
+# clang takes an `inline` in a .c file for an inline definition even where the header
+# declares the function without it, which makes it an ordinary one (C17 6.7.4).
+WARN += $(call probe,-Wno-static-in-inline)
 COMMA := ,
 # gcc zeroes a struct of a hundred bytes by `rep stos`, which takes 13 ns to start up where
 # four vector stores take one; futures are made of such structs. x86 only, hence probed.
@@ -89,6 +101,7 @@ CFLAGS_plain := -O2
 CFLAGS_fast := -O2 -DMEMCHECK_NO_HINTS $(ACROSS)
 CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined
+CFLAGS_fuzz := $(CFLAGS_asan) -fsanitize=fuzzer-no-link
 CFLAGS_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread
 SANITIZE := $(filter -fsanitize=%,$(CFLAGS_$(VARIANT)))
 # A compiler may turn malloc and memset into calloc, or leave out an allocation that
@@ -101,11 +114,23 @@ AR := $(if $(ACROSS),gcc-ar,$(AR))
 LDFLAGS += -O2 $(ACROSS) $(ZEROING)
 endif
 LDLIBS := -luring -pthread -lm
-# Each of these calls can be made to fail by a test: common/testing/faults.c.
-WRAP := malloc calloc realloc aligned_alloc mmap pthread_create eventfd epoll_create1 \
-	epoll_ctl epoll_wait epoll_pwait2 read write pread pwrite recv send sys_recv sys_send socket bind \
-	listen accept4 connect io_uring_queue_init_params io_uring_submit \
-	io_uring_submit_and_wait_timeout
+# Each of these calls can be made to fail by a test: common/testing/faults_wrap.c. Which
+# module makes which of them: common/testing/FAULTS.md, checked by `make faults`.
+WRAP := malloc calloc realloc aligned_alloc free mmap munmap \
+	pthread_create pthread_mutex_init pthread_cond_init pthread_condattr_init \
+	pthread_cond_wait pthread_cond_timedwait pthread_atfork pthread_attr_setstacksize \
+	sched_getaffinity sched_setaffinity \
+	close eventfd signalfd pipe2 epoll_create1 epoll_ctl epoll_wait epoll_pwait2 poll ppoll \
+	read write pread pwrite recv send sys_recv sys_send recvmsg sendmsg \
+	socket socketpair bind listen accept4 connect shutdown setsockopt getsockopt \
+	getsockname getpeername \
+	open openat fcntl fopen fclose fstat stat lstat fsync ftruncate unlink rename \
+	fork waitpid wait4 nanosleep sigwaitinfo sigtimedwait getrlimit setrlimit syscall \
+	io_uring_queue_init io_uring_queue_init_params io_uring_register_buf_ring \
+	io_uring_register_buffers io_uring_register_files io_uring_register_files_sparse \
+	io_uring_register_files_update io_uring_register_ring_fd io_uring_get_events \
+	__io_uring_get_cqe __io_uring_sqring_wait io_uring_submit io_uring_submit_and_wait \
+	io_uring_submit_and_get_events io_uring_submit_and_wait_timeout io_uring_wait_cqes
 WRAP_FLAGS := $(WRAP:%=-Wl$(COMMA)--wrap=%)
 
 # ---- what there is
@@ -114,13 +139,17 @@ lesson_dir = $(filter lesson0$(1)_%,$(LESSONS))
 NUMBERS := 1 2 3 4 5 6 7 8
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
-is_main = $(filter demo_% prog_% bench_% test_% explore_%,$(notdir $(1)))
+is_main = $(filter demo_% prog_% bench_% test_% fuzz_% explore_%,$(notdir $(1)))
 layer_sources = $(foreach f,$(wildcard $(1)/*.c),$(if $(call is_main,$(f)),,$(f)))
 
 COMMON_LIB := $(B)/lib/common.a
 TESTING_LIB := $(B)/lib/testing.a
+FUZZING_LIB := $(B)/lib/fuzzing.a
+# Who calls a fuzz target: libFuzzer, which brings its own main, or our driver.
+FUZZ_WITH := $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer,$(FUZZING_LIB))
 $(COMMON_LIB): $(call objects,$(call layer_sources,common))
 $(TESTING_LIB): $(call objects,$(wildcard common/testing/*.c))
+$(FUZZING_LIB): $(call objects,$(wildcard common/fuzzing/*.c))
 archives = $(foreach n,$(1),$(B)/lib/lesson0$(n).a)
 # "8 7 ... 1": lessons from the given one down, the order in which a linker wants them.
 below_1 := 1
@@ -155,9 +184,11 @@ $(B)/obj/%.o: %.c $(B)/built_with
 
 # program(source, output, archives): one linked program, with the fault wrappers in tests.
 define program
-$(2): $(call objects,$(1)) $(3) $(if $(findstring /test_,$(2)),$(TESTING_LIB)) $(COMMON_LIB)
+$(2): $(call objects,$(1)) $(3) $(if $(findstring /test_,$(2)),$(TESTING_LIB)) $(COMMON_LIB) \
+		$(if $(findstring /fuzz_,$(2)),$(filter %.a,$(FUZZ_WITH)))
 	@mkdir -p $$(@D)
 	@$$(CC) $$(SANITIZE) -pthread $$(LDFLAGS) -o $$@ $(call objects,$(1)) $(3) \
+		$(if $(findstring /fuzz_,$(2)),$(FUZZ_WITH)) \
 		$(if $(findstring /test_,$(2)),-Wl$$(COMMA)--start-group $(TESTING_LIB) $(COMMON_LIB) \
 		-Wl$$(COMMA)--end-group $$(WRAP_FLAGS) -lcmocka,$(COMMON_LIB)) $$(LDLIBS)
 endef
@@ -170,7 +201,8 @@ PROGS_$(1) := $$(patsubst $$(DIR_$(1))/prog_%.c,$(B)/bin/%,$$(wildcard $$(DIR_$(
 BENCHES_$(1) := $$(patsubst $$(DIR_$(1))/%.c,$(B)/bin/%,$$(wildcard $$(DIR_$(1))/bench_*.c))
 TESTS_$(1) := $$(patsubst $$(DIR_$(1))/%.c,$(B)/test/$$(DIR_$(1))/%,$$(wildcard $$(DIR_$(1))/test_*.c))
 $(B)/lib/lesson0$(1).a: $$(call objects,$$(call layer_sources,$$(DIR_$(1))))
-$$(foreach f,$$(wildcard $$(DIR_$(1))/demo_*.c $$(DIR_$(1))/bench_*.c),\
+FUZZERS += $$(patsubst $$(DIR_$(1))/%.c,$(B)/bin/%,$$(wildcard $$(DIR_$(1))/fuzz_*.c))
+$$(foreach f,$$(wildcard $$(DIR_$(1))/demo_*.c $$(DIR_$(1))/bench_*.c $$(DIR_$(1))/fuzz_*.c),\
 	$$(eval $$(call program,$$(f),$(B)/bin/$$(notdir $$(f:.c=)),$$(call archives,$$(below_$(1))))))
 $$(foreach f,$$(wildcard $$(DIR_$(1))/prog_*.c),\
 	$$(eval $$(call program,$$(f),$(B)/bin/$$(patsubst prog_%.c,%,$$(notdir $$(f))),$$(call archives,$$(below_$(1))))))
@@ -188,6 +220,7 @@ lesson0$(1): lesson$(1)
 endef
 
 ALL :=
+FUZZERS :=
 COMMON_TESTS := $(patsubst common/%.c,$(B)/test/common/%,$(wildcard common/test_*.c))
 ALL_TESTS := $(COMMON_TESTS)
 $(foreach f,$(wildcard common/test_*.c),$(eval $(call program,$(f),$(B)/test/$(f:.c=),)))
@@ -198,6 +231,7 @@ $(foreach n,$(NUMBERS),$(eval $(call lesson,$(n))))
 # engine in the place of the detector's library; the engine itself is compiled as usual.
 EXPLORE_LIB := $(B)/lib/explore.a
 $(EXPLORE_LIB): $(call objects,$(wildcard common/explore/*.c))
+# What gcc has to say of fences in instrumented code.
 NO_TSAN_WARNING := $(call probe,-Wno-tsan)
 EXPLORE_CFLAGS = -std=c17 -D_GNU_SOURCE -g -pthread -I. -O1 -fsanitize=thread \
 	-include common/explore/redirect.h $(AS_WRITTEN) $(WARN) $(NO_TSAN_WARNING) \
@@ -259,11 +293,16 @@ WRONG ?=
 MODEL ?=
 REPLAY ?=
 .PHONY: explore explore-deep explore-build $(NUMBERS:%=explore%)
-explore-build: $(EXPLORE_ALL)
+# With CASE the wrong versions are left out: their patches do not fit a module that somebody
+# is changing.
+EXPLORE_WANTED = $(if $(WRONG),$(filter %/wrong/$(WRONG),$(EXPLORE_ALL)),$(if $(CASE),\
+	$(foreach p,$(EXPLORE_ALL),$(if $(findstring /wrong/,$(p)),,$(p))),$(EXPLORE_ALL)))
+explore-build: $(EXPLORE_WANTED)
 	@:
 explore explore-deep:
 	+@$(PARALLEL) explore-build
 	@tools/explore $(if $(filter explore-deep,$@),--deep) $(B)/explore
+	@BUILD="$(B)" tools/snippets build/explore
 $(NUMBERS:%=explore%): explore%:
 	+@$(PARALLEL) explore-build
 	@CASE="$(CASE)" WRONG="$(WRONG)" MODEL="$(MODEL)" REPLAY='$(REPLAY)' \
@@ -290,7 +329,7 @@ competitors: $(COMPETITORS:%=$(B)/bin/%)
 # Where tests find the programs that they run: $COURSE_BIN/httpd.
 export COURSE_BIN := $(B)/bin
 
-.PHONY: help doctor all peers test check arrows rules lint snippets format soak clean lab which
+.PHONY: help doctor all peers test check arrows rules lint faults snippets format soak clean lab which fuzz
 help:
 	$(info $(HELP))
 	@:
@@ -319,6 +358,9 @@ doctor:
 
 arrows rules lint:
 	@tools/$@
+
+faults: $(COMMON_LIB) $(call archives,$(NUMBERS))
+	@WRAP="$(WRAP)" tools/faults $^
 
 snippets: $(BUILD)/tools/probe_kernel
 	+@$(PARALLEL) all
@@ -353,8 +395,18 @@ soak:
 	@if [ -x $(B)/bin/soak ]; then $(B)/bin/soak --seconds $(FOR); \
 	else echo "soak: there is no program for it yet (lessonNN_*/prog_soak.c)"; fi
 
+TARGET :=
+fuzz:
+	@BUILD="$(BUILD)" tools/fuzz --seconds $(FOR) $(TARGET)
+
+# The fuzz targets as they are, without running them.
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+	@:
+
 # One entry a source file; a language server reads nothing else.
-SOURCES := $(wildcard common/*.c common/testing/*.c common/explore/*.c $(LESSONS:%=%/*.c))
+SOURCES := $(wildcard common/*.c common/testing/*.c common/fuzzing/*.c \
+	common/explore/*.c $(LESSONS:%=%/*.c))
 .PHONY: compile_commands.json
 compile_commands.json:
 	@{ echo '['; first=1; for f in $(SOURCES); do \

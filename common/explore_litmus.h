@@ -8,11 +8,17 @@
 #ifndef COMMON_EXPLORE_LITMUS_H
 #define COMMON_EXPLORE_LITMUS_H
 
+#include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "common/explore/explore.h"
 
@@ -39,6 +45,7 @@ static int litmus_plain, litmus_counter;
 static int litmus_read[LITMUS_THREADS][LITMUS_STEPS];
 static int *litmus_block;
 static pthread_mutex_t litmus_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t litmus_changed = PTHREAD_COND_INITIALIZER;
 
 static inline void litmus_memory_step(const struct litmus_step *step, int *read)
 {
@@ -93,12 +100,58 @@ static inline void litmus_plain_step(const struct litmus_step *step, int *read)
     }
 }
 
+/* 0: woken, 1: not asleep, 2: its time was over. */
+static inline int litmus_sleep(const struct litmus_step *step)
+{
+    struct timespec timeout = { .tv_sec = 1 };
+    if (syscall(SYS_futex, &litmus_variables[step->variable], FUTEX_WAIT_PRIVATE, 0,
+                &timeout, NULL, 0) == 0)
+        return 0;
+    return errno == EAGAIN ? 1 : 2;
+}
+
+static inline int litmus_wait(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec++;
+    pthread_mutex_lock(&litmus_lock);
+    int err = pthread_cond_timedwait(&litmus_changed, &litmus_lock, &until);
+    pthread_mutex_unlock(&litmus_lock);
+    return err == 0 ? 0 : 2;
+}
+
+static inline void litmus_waiting_step(const struct litmus_step *step, int *read)
+{
+    switch (step->kind) {
+    case 'f':
+        *read = litmus_sleep(step);
+        break;
+    case 'g':
+        syscall(SYS_futex, &litmus_variables[step->variable], FUTEX_WAKE_PRIVATE, 1,
+                NULL, NULL, 0);
+        break;
+    case 'c':
+        *read = litmus_wait();
+        break;
+    case 's':
+        pthread_cond_signal(&litmus_changed);
+        break;
+    case 'Y':
+        sched_yield();
+        break;
+    default:
+        break;
+    }
+}
+
 static inline void *litmus_thread(void *argument)
 {
     int thread = *(int *)argument;
     for (int i = 0; i < LITMUS_STEPS && litmus.steps[thread][i].kind; i++) {
         litmus_memory_step(&litmus.steps[thread][i], &litmus_read[thread][i]);
         litmus_plain_step(&litmus.steps[thread][i], &litmus_read[thread][i]);
+        litmus_waiting_step(&litmus.steps[thread][i], &litmus_read[thread][i]);
     }
     return NULL;
 }
@@ -129,7 +182,7 @@ static inline void litmus_scenario(void)
     uint64_t outcome = 0;
     for (int t = 0; t < LITMUS_THREADS; t++)
         for (int i = 0; i < LITMUS_STEPS; i++)
-            if (litmus.steps[t][i].kind && strchr("RACpM", litmus.steps[t][i].kind))
+            if (litmus.steps[t][i].kind && strchr("RACpMfc", litmus.steps[t][i].kind))
                 outcome = 10 * outcome + (uint64_t)litmus_read[t][i];
     for (int v = 0; litmus.final && v < 2; v++)
         outcome = 10 * outcome + (uint64_t)atomic_load_explicit(&litmus_variables[v],

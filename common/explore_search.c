@@ -193,6 +193,9 @@ static void a_weak_swap_may_fail_for_no_reason(void **state)
     (void)state;
     struct explore_options options = options_with(EXPLORE_SC, EXPLORE_ALL, -1, 0);
     assert_int_equal(search_with(&options, swap_weakly).outcome_count, 1);
+#if defined(__clang__)
+    skip(); /* clang's instrumentation does not tell a weak swap from a strong one */
+#endif
     options.weak_failures = 1;
     assert_int_equal(search_with(&options, swap_weakly).outcome_count, 2);
 }

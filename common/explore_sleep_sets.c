@@ -128,6 +128,19 @@ static void with_a_block_that_is_freed(void **state)
     compare("WRARWRAuX", 150, 4);
 }
 
+static void with_sleepers(void **state)
+{
+    (void)state;
+    compare("WRAfg", 80, 5);
+    compare("MRcs", 80, 6);
+}
+
+static void with_yields(void **state)
+{
+    (void)state;
+    compare("WRRAYM", 80, 7);
+}
+
 static struct litmus_step add_to(int variable)
 {
     return (struct litmus_step){ .kind = 'A', .variable = variable };
@@ -153,6 +166,8 @@ int main(void)
         cmocka_unit_test(with_a_mutex),
         cmocka_unit_test(with_plain_data),
         cmocka_unit_test(with_a_block_that_is_freed),
+        cmocka_unit_test(with_sleepers),
+        cmocka_unit_test(with_yields),
     };
     return cmocka_run_group_tests_name("explore_sleep_sets", tests, NULL, NULL);
 }

@@ -1,11 +1,8 @@
 /* Every order of steps of a completion: the completer, and a waiter whose memory is
  * something else as soon as it is done. */
-#include <pthread.h>
-#include <stdlib.h>
-
-#include "common/explore/explore.h"
 #include "lesson02_wakers/completion.h"
-#include "lesson02_wakers/waker_probe.h"
+
+#include "lesson02_wakers/explore_testing.h"
 
 static struct operation {
     struct completion completion;
@@ -53,34 +50,30 @@ static void check_the_end(void)
     EXPLORE_RULE("W5", live == 0, "%ld wakers are left over", live);
 }
 
-/* Polled for another reason, it finds "done" before the completer has come to its end. */
-static void free_against_complete(void)
+static void poll_against_complete(struct waker_probe *mine, const char *rule)
 {
     pthread_t other;
     start();
     pthread_create(&other, NULL, complete, NULL);
-    bool freed = poll_and_free(&probe);
+    bool freed = poll_and_free(mine);
     pthread_join(other, NULL);
-    EXPLORE_RULE("W1", freed || probe_read(&probe.wakes) > 0,
-                 "the waiter sleeps, and nobody woke it");
+    EXPLORE_RULE(rule, freed || probe_read(&mine->wakes) > 0,
+                 "the waker of the last poll was not woken");
     if (!freed)
-        EXPLORE_RULE("W1", poll_and_free(&probe), "completed, and not done");
+        EXPLORE_RULE("W1", poll_and_free(mine), "completed, and not done");
     check_the_end();
+}
+
+/* Polled for another reason, it finds "done" before the completer has come to its end. */
+static void free_against_complete(void)
+{
+    poll_against_complete(&probe, "W1");
 }
 
 /* The same with another waker, which must be the one that is woken. */
 static void renewal_against_complete(void)
 {
-    pthread_t other;
-    start();
-    pthread_create(&other, NULL, complete, NULL);
-    bool freed = poll_and_free(&newer);
-    pthread_join(other, NULL);
-    EXPLORE_RULE("W7", freed || probe_read(&newer.wakes) > 0,
-                 "the waker of the last poll was not woken");
-    if (!freed)
-        EXPLORE_RULE("W1", poll_and_free(&newer), "completed, and not done");
-    check_the_end();
+    poll_against_complete(&newer, "W7");
 }
 
 /* Two renewals against it. */
@@ -100,6 +93,53 @@ static void two_renewals_against_complete(void)
     check_the_end();
 }
 
+/* ---- the operation in a task's frame, as lesson 5 has it */
+
+struct operation_wait {
+    struct future future;
+    struct operation operation;
+    bool started;
+};
+
+static enum poll_state operation_poll(struct future *future, struct context *context)
+{
+    struct operation_wait *self = container_of(future, struct operation_wait, future);
+    if (!self->started) {
+        self->started = true;
+        operation = &self->operation;
+        completion_arm(&operation->completion, context);
+        waker_wake_by_ref(context->waker); /* for another reason */
+        return POLL_PENDING;
+    }
+    if (!completion_poll(&self->operation.completion, context)) {
+        /* Between the completer's two steps it is asked again and again. Without a yield
+         * there is an order in which nobody else ever gets to run. */
+        sched_yield();
+        return POLL_PENDING;
+    }
+    EXPLORE_RULE("C15", self->operation.result == 7, "done, and there is no result");
+    return POLL_READY;
+}
+
+/* The task that is polled for another reason finds "done", ends, and its frame is freed;
+ * the completer has yet to wake it, and holds a share of it for that. */
+static void operation_in_a_task(void)
+{
+    static const struct future_ops ops = { .name = "operation",
+                                           .size = FUTURE_SIZE(struct operation_wait),
+                                           .poll = operation_poll };
+    struct operation_wait wait = { .future = { &ops } };
+    pthread_t other;
+    explore_name("runner");
+    struct single *single = single_begin();
+    task_spawn(&single->scheduler, &wait.future, SPAWN_SHARED, NULL);
+    single_run_one(single);
+    pthread_create(&other, NULL, complete, NULL);
+    single_run(single);
+    single_end(single);
+    pthread_join(other, NULL);
+}
+
 EXPLORE_MAIN({ .name = "free_against_complete",
                .scenario = free_against_complete,
                .rules = "C15, W1",
@@ -111,4 +151,10 @@ EXPLORE_MAIN({ .name = "free_against_complete",
              { .name = "two_renewals_against_complete",
                .scenario = two_renewals_against_complete,
                .rules = "C15, W7",
-               .models = 7 }, )
+               .models = 7 },
+             { .name = "operation_in_a_task",
+               .scenario = operation_in_a_task,
+               .rules = "C15, W5",
+               .hang_rule = "W1",
+               .models = 7,
+               .deep = true }, )

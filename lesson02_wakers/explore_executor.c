@@ -62,6 +62,20 @@ static void wake_against_park(void)
     pthread_join(other, NULL);
 }
 
+/* Two come at once: what the second brings is not taken for what the first brought. */
+static void wake_and_call_against_park(void)
+{
+    pthread_t waker, caller;
+    begin();
+    spawn_waiting();
+    pthread_create(&waker, NULL, gate_open_thread, &gate);
+    pthread_create(&caller, NULL, call, NULL);
+    EXPLORE_RULE("W1", executor_run(executor) == 0, "the executor gave up");
+    pthread_join(waker, NULL);
+    pthread_join(caller, NULL);
+    end();
+}
+
 /* The task is cancelled by the stop, while its waker is on its way. */
 static void wake_against_finish(void)
 {
@@ -78,8 +92,6 @@ static void spawn_against_stop(void)
 {
     pthread_t other;
     begin();
-    gate.open = true;
-    gate.news = 7;
     pthread_create(&other, NULL, spawn_one, NULL);
     executor_cancel_all(executor);
     EXPLORE_RULE("S12", executor_run(executor) == 0, "the executor gave up");
@@ -133,6 +145,10 @@ EXPLORE_MAIN({ .name = "wake_against_park",
                .rules = "W1, W5",
                .hang_rule = "W1",
                .models = 7 },
+             { .name = "wake_and_call_against_park",
+               .scenario = wake_and_call_against_park,
+               .rules = "W1",
+               .hang_rule = "W1" },
              { .name = "wake_against_finish",
                .scenario = wake_against_finish,
                .rules = "W5, S12",
@@ -146,17 +162,17 @@ EXPLORE_MAIN({ .name = "wake_against_park",
              { .name = "spawn_against_stop",
                .scenario = spawn_against_stop,
                .rules = "S12",
-               .hang_rule = "W1" },
+               .hang_rule = "S12" },
              { .name = "spawn_against_stop_pso",
                .scenario = spawn_against_stop,
                .rules = "S12",
-               .hang_rule = "W1",
+               .hang_rule = "S12",
                .models = 4,
                .deep = true },
              { .name = "spawn_against_run",
                .scenario = spawn_against_run,
                .rules = "S12",
-               .hang_rule = "W1",
+               .hang_rule = "S12",
                .models = 7 },
              { .name = "call_against_park",
                .scenario = call_against_park,

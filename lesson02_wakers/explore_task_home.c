@@ -104,27 +104,37 @@ static void remote_drop_of_the_last_waker(void)
     leave_and_end();
 }
 
-static struct waker another;
+static struct gate other_gate;
 
-static void *wake_another(void *unused)
+static void *drop_then_open(void *unused)
 {
-    explore_name("waker 2");
-    waker_wake(&another);
+    explore_name("other");
+    waker_drop(&other_gate.waker);
+    gate_open(&gate);
     return unused;
 }
 
-/* Two threads send mail, the one with news, the other without. */
-static void two_senders(void)
+/* Two tasks get mail, one after the other: one that has ended, and whose last waker goes,
+ * and one that waits. */
+static void two_mails_against_run(void)
 {
-    pthread_t first, second;
-    spawn_waiting(NULL);
-    another = waker_clone(&gate.waker);
-    pthread_create(&first, NULL, gate_open_thread, &gate);
-    pthread_create(&second, NULL, wake_another, NULL);
+    pthread_t other;
+    explore_name("home");
+    single = single_begin();
+    task_home_enter(single->home);
+    SPAWN_ON_THIS_THREAD(&single->scheduler, NULL, gate_wait(&other_gate));
+    single_run_one(single);
+    other_gate.open = true;
+    other_gate.news = 7;
+    waker_wake_by_ref(&other_gate.waker);
+    single_run_one(single);
+    SPAWN_ON_THIS_THREAD(&single->scheduler, NULL, gate_wait(&gate));
+    single_run_one(single);
+    pthread_create(&other, NULL, drop_then_open, NULL);
+    task_home_collect(single->home);
+    pthread_join(other, NULL);
     run_until(0, 0);
     leave_and_end();
-    pthread_join(first, NULL);
-    pthread_join(second, NULL);
 }
 
 EXPLORE_MAIN({ .name = "remote_wake_against_run",
@@ -140,14 +150,15 @@ EXPLORE_MAIN({ .name = "remote_wake_against_run",
              { .name = "remote_clones_against_end",
                .scenario = remote_clones_against_end,
                .rules = "W4, W5",
-               .hang_rule = "W1" },
+               .hang_rule = "W1",
+               .models = 7 },
              { .name = "remote_drop_of_the_last_waker",
                .scenario = remote_drop_of_the_last_waker,
                .rules = "W10",
                .hang_rule = "W10",
                .models = 7 },
-             { .name = "two_senders",
-               .scenario = two_senders,
-               .rules = "W2, W4, W5",
+             { .name = "two_mails_against_run",
+               .scenario = two_mails_against_run,
+               .rules = "W1, W4, W5",
                .hang_rule = "W1",
-               .deep = true }, )
+               .models = 7 }, )

@@ -119,6 +119,15 @@ static void *cancel(void *unused)
     return unused;
 }
 
+static void *wake_cancel_drop(void *unused)
+{
+    explore_name("other");
+    do_duty(task_state_wake(&life->word, false, false));
+    do_duty(task_state_cancel(&life->word, false));
+    do_duty(task_state_drop(&life->word, false));
+    return unused;
+}
+
 /* ---- the cases */
 
 /* A poll finds nothing and pauses, while the event comes. */
@@ -223,6 +232,23 @@ static void cancel_against_pause(void)
     free(life);
 }
 
+/* Three steps against three: pause, run, end; wake, cancel, let go. */
+static void three_against_three(void)
+{
+    pthread_t other;
+    bool stalled;
+    explore_name("runner");
+    begin(true, 1);
+    pthread_create(&other, NULL, wake_cancel_drop, NULL);
+    do_duty(task_state_pause(&life->word, false, false, 0, &stalled));
+    run_again();
+    end(false);
+    pthread_join(other, NULL);
+    EXPLORE_RULE("W4", entries == 0, "a task that has ended is in the queue");
+    drop_handle(NULL);
+    EXPLORE_RULE("W4", discards == 1, "the output was discarded %d times", discards);
+}
+
 /* The last waker is dropped while the task falls asleep: it is counted as stalled, or
  * polled once more, and never both. */
 static void last_waker_against_pause(void)
@@ -266,6 +292,10 @@ EXPLORE_MAIN({ .name = "wake_against_pause",
                .rules = "W12",
                .hang_rule = "W12",
                .models = 7 },
+             { .name = "three_against_three",
+               .scenario = three_against_three,
+               .rules = "W2, W3, W4",
+               .hang_rule = "W2" },
              { .name = "last_waker_against_pause",
                .scenario = last_waker_against_pause,
                .rules = "W10",

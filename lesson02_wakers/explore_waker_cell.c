@@ -61,6 +61,29 @@ static void register_against_wake(void)
     check_the_end(waits, &probe);
 }
 
+/* A waiter that looks after it registered would see the event itself. The cell promises
+ * more: once it has the waker in its hands, a wake that begins arrives. */
+static bool has_the_waker;
+
+static void *wake_if_it_has_the_waker(void *unused)
+{
+    explore_name("waker");
+    has_the_waker = probe_read(&probe.clones) > 0;
+    waker_cell_wake(&cell);
+    return unused;
+}
+
+static void wake_in_mid_registration(void)
+{
+    pthread_t other;
+    explore_name("waiter");
+    waker_cell_init(&cell);
+    pthread_create(&other, NULL, wake_if_it_has_the_waker, NULL);
+    waits_after_poll(&probe);
+    pthread_join(other, NULL);
+    check_the_end(has_the_waker, &probe);
+}
+
 static void register_against_two_wakes(void)
 {
     pthread_t first, second;
@@ -127,6 +150,10 @@ static void take_against_wakes(void)
 
 EXPLORE_MAIN({ .name = "register_against_wake",
                .scenario = register_against_wake,
+               .rules = "W1, W5",
+               .models = 7 },
+             { .name = "wake_in_mid_registration",
+               .scenario = wake_in_mid_registration,
                .rules = "W1, W5",
                .models = 7 },
              { .name = "register_against_two_wakes",

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/errname.h"
+#include "common/option_word.h"
 #include "lesson02_wakers/executor.h"
 #include "lesson03_iouring/probe.h"
 #include "lesson05_reactor/chat.h"
@@ -94,7 +95,7 @@ static int parse(int argc, char **argv, struct settings *settings)
         else if (option == 'h')
             return fputs(usage, stdout) < 0;
         else if (option == '?')
-            return wrong("unknown or incomplete option ", argv[optind - 1], "");
+            return wrong("unknown or incomplete option ", option_word(argv), "");
     }
     if (optind < argc)
         return wrong("what is ", argv[optind], "?");

@@ -13,7 +13,8 @@
  * which is data for whoever encoded it and a separator for the file system.
  *
  * Invariant: out[0..size) is a row of segments with one '/' between two, none of them
- * empty, "." or "..", apart from the last one, which is still being written. */
+ * empty, "." or "..", apart from the last one, which is still being written. Its '/' comes
+ * with its first byte, so that a slash at the end of the target takes no room. */
 #include "lesson07_custom/http_target.h"
 
 #include <errno.h>
@@ -35,19 +36,37 @@ static int put(struct writer *w, char c)
     return 0;
 }
 
-/* Takes the last whole segment off, together with the slash behind it. */
+/* A byte of the segment that is being written. */
+static int put_in_segment(struct writer *w, char c)
+{
+    if (w->size == w->segment && w->size > 0) {
+        int err = put(w, '/');
+        if (err < 0)
+            return err;
+        w->segment = w->size;
+    }
+    return put(w, c);
+}
+
+/* Takes the last segment off, together with the slash in front of it. */
+static void take_off(struct writer *w, size_t segment)
+{
+    w->size = segment > 0 ? segment - 1 : 0;
+}
+
 static int climb(struct writer *w)
 {
-    if (w->size == 0)
+    size_t segment = w->size;
+    if (segment == 0)
         return -EINVAL;
-    w->size--;
-    while (w->size > 0 && w->out[w->size - 1] != '/')
-        w->size--;
+    while (segment > 0 && w->out[segment - 1] != '/')
+        segment--;
+    take_off(w, segment);
     return 0;
 }
 
 /* A slash or the end was reached: what is the segment that it ends? */
-static int end_segment(struct writer *w, bool last)
+static int end_segment(struct writer *w)
 {
     const char *segment = w->out + w->segment;
     size_t size = w->size - w->segment;
@@ -56,11 +75,9 @@ static int end_segment(struct writer *w, bool last)
     int err = 0;
     w->folder = size == 0 || dot || dots;
     if (dot || dots)
-        w->size = w->segment;
+        take_off(w, w->segment);
     if (dots)
         err = climb(w);
-    else if (!w->folder && !last)
-        err = put(w, '/');
     w->segment = w->size;
     return err;
 }
@@ -95,15 +112,13 @@ int http_target_path(struct http_slice raw, char *out, size_t capacity, bool *fo
         int c = next_byte(raw, &i);
         if (c < 0)
             return c;
-        int err = slash ? end_segment(&w, false) : put(&w, (char)c);
+        int err = slash ? end_segment(&w) : put_in_segment(&w, (char)c);
         if (err < 0)
             return err;
     }
-    int err = end_segment(&w, true);
+    int err = end_segment(&w);
     if (err < 0)
         return err;
-    if (w.size > 0 && out[w.size - 1] == '/')
-        w.size--;
     out[w.size] = '\0';
     *folder = w.folder;
     return (int)w.size;

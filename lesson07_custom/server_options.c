@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/option_word.h"
+
 #define DEFAULT_PORT 8080
 #define DEFAULT_GRACE_S 10
 
@@ -196,9 +198,9 @@ int server_options_parse(struct server_options *options, struct server *server,
             return 0;
         }
         if (option == '?')
-            return wrong(server, "unknown option ", argv[optind - 1], "");
+            return wrong(server, "unknown option ", option_word(argv), "");
         if (option == ':')
-            return wrong(server, "option ", argv[optind - 1], " wants a value");
+            return wrong(server, "option ", option_word(argv), " wants a value");
         const char *wants = take(options, server, &raw, option, optarg);
         if (wants) {
             fprintf(stderr, "%s: option '--%s' wants %s; try --help\n", server->name,

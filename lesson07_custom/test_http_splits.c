@@ -1,16 +1,12 @@
 /* The same bytes, cut differently, mean the same; and no bytes, however wrong, make the
  * parser look where it should not.
  *
- * A connection is played through: parse, drain the body, parse what is left. What came
- * out is written down as text (the transcript), so that two ways to cut the input can be
- * compared with one strcmp. At each call the bytes lie in a fresh heap block of exactly
- * their size: a look beyond them, or a slice into the block before, is seen by valgrind
- * and ASan. Random input comes from a seeded generator, so a failure can be repeated. */
+ * Each connection is played through (http_play.h) in several ways, and the transcripts are
+ * compared. Random input comes from a seeded generator, so a failure can be repeated;
+ * fuzz_http_request.c goes on where these inputs end. */
 #include "common/testing/testing.h"
 
-#include "lesson07_custom/http_request.h"
-
-#define TRANSCRIPT 4096
+#include "lesson07_custom/http_play.h"
 
 static const struct http_limits small_limits = {
     .line = 64, .head = 160, .fields = 6, .body = 40
@@ -26,94 +22,6 @@ static uint64_t draw(struct random *random, uint64_t bound)
     random->word ^= random->word >> 7;
     random->word ^= random->word << 17;
     return random->word % bound;
-}
-
-struct play {
-    struct http_request request;
-    bool in_body, over;
-    size_t start; /* of what the current request, or its body, has not consumed */
-    char transcript[TRANSCRIPT];
-    size_t size;
-};
-
-__attribute__((format(printf, 2, 3))) static void note(struct play *play,
-                                                       const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int n = vsnprintf(play->transcript + play->size, TRANSCRIPT - play->size, format,
-                      arguments);
-    va_end(arguments);
-    if (n > 0 && play->size + (size_t)n < TRANSCRIPT)
-        play->size += (size_t)n;
-}
-
-static void play_begin(struct play *play)
-{
-    memset(play, 0, sizeof *play);
-    http_request_init(&play->request, &small_limits);
-}
-
-static enum http_verdict play_body(struct play *play, const char *data, size_t size)
-{
-    size_t used = 0;
-    enum http_verdict verdict = http_body_skip(&play->request.body, data, size, &used);
-    play->start += used;
-    if (verdict == HTTP_NEED_MORE && used != size)
-        note(play, "left %zu bytes of a body", size - used);
-    if (verdict == HTTP_ERROR)
-        note(play, "body at %zu: %d %s", play->start, play->request.body.error.status,
-             play->request.body.error.why);
-    if (verdict == HTTP_COMPLETE) {
-        note(play, "next at %zu\n", play->start);
-        play->in_body = false;
-        http_request_init(&play->request, &small_limits);
-    }
-    return verdict;
-}
-
-static enum http_verdict play_head(struct play *play, const char *data, size_t size)
-{
-    struct http_request *r = &play->request;
-    enum http_verdict verdict = http_request_parse(r, data, size);
-    if (verdict == HTTP_NEED_MORE && size >= small_limits.head)
-        note(play, "a full buffer is not enough");
-    if (verdict == HTTP_ERROR)
-        note(play, "error after %zu: %d %s", play->start, r->error.status,
-             r->error.why);
-    if (verdict == HTTP_COMPLETE) {
-        note(play, "%d %d 1.%u [%.*s] [%.*s] [%.*s] %d %d %d head %zu ", (int)r->method,
-             (int)r->form, r->minor, (int)r->path.size, r->path.at, (int)r->query.size,
-             r->query.at, (int)r->host.size, r->host.at, r->keep_alive, r->refusal,
-             r->expects_continue, r->head_size);
-        play->start += r->head_size;
-        play->in_body = true;
-    }
-    return verdict;
-}
-
-/* `arrived` bytes of the input are there now. */
-static void play_on(struct play *play, const char *input, size_t arrived)
-{
-    enum http_verdict verdict = HTTP_COMPLETE;
-    while (!play->over && verdict == HTTP_COMPLETE &&
-           (play->in_body || play->start < arrived)) {
-        size_t size = arrived - play->start;
-        char *data = malloc(size > 0 ? size : 1);
-        if (data == NULL)
-            abort();
-        memcpy(data, input + play->start, size);
-        verdict =
-            play->in_body ? play_body(play, data, size) : play_head(play, data, size);
-        free(data);
-        play->over = verdict == HTTP_ERROR;
-    }
-}
-
-static void play_whole(struct play *play, const char *input, size_t size)
-{
-    play_begin(play);
-    play_on(play, input, size);
 }
 
 static void must_be_same(const struct play *whole, const struct play *cut,
@@ -159,9 +67,9 @@ static void every_split_in_two_means_the_same(void **state)
         const char *input = inputs[i];
         size_t size = strlen(input);
         struct play whole, cut;
-        play_whole(&whole, input, size);
+        play_whole(&whole, &small_limits, input, size);
         for (size_t at = 1; at < size; at++) {
-            play_begin(&cut);
+            play_begin(&cut, &small_limits);
             play_on(&cut, input, at);
             play_on(&cut, input, size);
             must_be_same(&whole, &cut, input, size, "in two");
@@ -176,8 +84,8 @@ static void byte_by_byte_means_the_same(void **state)
         const char *input = inputs[i];
         size_t size = strlen(input);
         struct play whole, cut;
-        play_whole(&whole, input, size);
-        play_begin(&cut);
+        play_whole(&whole, &small_limits, input, size);
+        play_begin(&cut, &small_limits);
         for (size_t at = 1; at <= size; at++)
             play_on(&cut, input, at);
         must_be_same(&whole, &cut, input, size, "byte by byte");
@@ -205,7 +113,7 @@ static void transcripts_say_what_the_inputs_are_about(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
         struct play play;
         const char *input = inputs[expected[i].input];
-        play_whole(&play, input, strlen(input));
+        play_whole(&play, &small_limits, input, strlen(input));
         assert_string_equal(play.transcript, expected[i].text);
     }
 }
@@ -280,8 +188,8 @@ static void random_input_cut_at_random_means_the_same(void **state)
         char input[600];
         size_t size = compose(&random, input, sizeof input), at = 0;
         struct play whole, cut;
-        play_whole(&whole, input, size);
-        play_begin(&cut);
+        play_whole(&whole, &small_limits, input, size);
+        play_begin(&cut, &small_limits);
         while (at < size) {
             at += 1 + draw(&random, draw(&random, 4) == 0 ? size : 8);
             at = at < size ? at : size;
@@ -305,7 +213,7 @@ static void random_bytes_crash_nothing(void **state)
         size_t size = draw(&random, sizeof input);
         for (size_t i = 0; i < size; i++)
             input[i] = (char)draw(&random, 256);
-        play_whole(&play, input, size);
+        play_whole(&play, &small_limits, input, size);
         assert_true(play.start <= size);
     }
 }
@@ -322,8 +230,8 @@ static void damaged_requests_mean_the_same_in_pieces(void **state)
         struct play whole, cut;
         assert_non_null(input);
         input[draw(&random, size)] = (char)draw(&random, 256);
-        play_whole(&whole, input, size);
-        play_begin(&cut);
+        play_whole(&whole, &small_limits, input, size);
+        play_begin(&cut, &small_limits);
         play_on(&cut, input, 1 + draw(&random, size));
         play_on(&cut, input, size);
         must_be_same(&whole, &cut, input, size, "damaged");

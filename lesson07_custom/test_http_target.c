@@ -122,6 +122,9 @@ static void a_small_buffer_is_reported_and_not_overrun(void **state)
         int length = convert("/abc/defg", 9, &out, capacity, &folder);
         assert_int_equal(length, capacity < 9 ? -ENAMETOOLONG : 8);
         free(out);
+        length = convert("/abc//defg/", 11, &out, capacity, &folder);
+        assert_int_equal(length, capacity < 9 ? -ENAMETOOLONG : 8);
+        free(out);
     }
     char deep[4096];
     memset(deep, 'x', sizeof deep);

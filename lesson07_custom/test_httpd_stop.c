@@ -186,6 +186,7 @@ static void S10_wrong_options_are_answered_by_one_sentence(void **state)
 {
     (void)state;
     check_refused("--nonsense", 2, "unknown option");
+    check_refused("-port", 2, "'-port'"); /* not the word before it */
     check_refused("--port", 2, "wants a value");
     check_refused("--port 65536", 2, "wants a port");
     check_refused("--port -1", 2, "wants a port");

@@ -46,7 +46,7 @@ static bool parse_options(int argc, char **argv, struct base_options *options)
         { NULL, 0, NULL, 0 },
     };
     int option;
-    optind = 1;
+    optind = 0; /* getopt begins anew, wherever it stood before */
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (option) {
         case 'p':

@@ -52,6 +52,7 @@ struct head {
     size_t length;      /* of the answer, bytes */
     bool needs_host;    /* HTTP/1.1, and there was none yet */
     bool close;         /* the connection ends with this answer */
+    bool told_to;       /* by a "close", which outweighs a "keep-alive" */
     bool wrong;         /* it does, since nobody knows where the next request starts */
 };
 
@@ -143,6 +144,15 @@ static inline bool is_host(const char *line, size_t length)
     return memcmp(lower, "host", sizeof lower) == 0 && line[sizeof lower] == ':';
 }
 
+/* The first byte that is none of the set's. The bytes are no string: what ends them is the
+ * line's \r, which is in no set. */
+static inline const char *skip(const char *at, const char *set)
+{
+    while (*at && strchr(set, *at))
+        at++;
+    return at;
+}
+
 /* The value of the header line if its name is `name`, else NULL. */
 static inline const char *header_value(const char *line, size_t length,
                                        const char *name)
@@ -150,10 +160,27 @@ static inline const char *header_value(const char *line, size_t length,
     size_t n = strlen(name);
     if (length <= n || line[n] != ':' || strncasecmp(line, name, n) != 0)
         return NULL;
-    line += n + 1;
-    while (*line == ' ' || *line == '\t')
-        line++; /* ends at the line's \r at the latest */
-    return line;
+    return skip(line + n + 1, " \t");
+}
+
+/* A list of options, up to the line's \r or an odd 0; "close" wins over "keep-alive". */
+static COLD void take_connection(const char *value, struct head *head)
+{
+    while (*value != '\r' && *value != '\0') {
+        const char *word = value;
+        while (!strchr(" \t,\r", *value)) /* finds a 0, too */
+            value++;
+        if (value - word == 5 && strncasecmp(word, "close", 5) == 0)
+            head->told_to = head->close = true;
+        else if (value - word == 10 && strncasecmp(word, "keep-alive", 10) == 0)
+            head->close = head->told_to;
+        value = skip(value, " \t,");
+    }
+}
+
+static bool is_zero(const char *value)
+{
+    return *value == '0' && *skip(skip(value, "0"), " \t") == '\r';
 }
 
 static COLD void take_header(const char *line, size_t length, struct head *head)
@@ -162,13 +189,10 @@ static COLD void take_header(const char *line, size_t length, struct head *head)
     if (!memchr(line, ':', length)) {
         REFUSE(head, BAD_REQUEST);
     } else if ((value = header_value(line, length, "Connection"))) {
-        if (strncasecmp(value, "close", 5) == 0)
-            head->close = true;
-        else if (strncasecmp(value, "keep-alive", 10) == 0)
-            head->close = false;
+        take_connection(value, head);
     } else if (header_value(line, length, "Transfer-Encoding") ||
                ((value = header_value(line, length, "Content-Length")) &&
-                (value[0] != '0' || value[1] != '\r'))) {
+                !is_zero(value))) {
         REFUSE(head, "413 Content Too Large");
     }
 }
@@ -271,8 +295,9 @@ ssize_t http_min_feed(struct http_min *http, const char *in, size_t n, char *out
     const char *limit = in + n;
     while (in < limit && !http->closing && answer_next(http, &in, limit, &to))
         ++*requests;
-    if (!http->closing && (http->held || in < limit)) {
-        int err = hold_only(http, in, (size_t)(limit - in));
+    size_t left = http->closing ? 0 : (size_t)(limit - in);
+    if (http->held || left > 0) {
+        int err = hold_only(http, in, left);
         if (err < 0)
             return err;
     }

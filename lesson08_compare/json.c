@@ -5,6 +5,7 @@
  * escaped, so a text can never contain ,"key": unescaped. */
 #include "lesson08_compare/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -86,17 +87,24 @@ static const char *value_of(const char *line, const char *key)
     return NULL;
 }
 
+/* strtod reads more than JSON has: nan, inf, hexadecimals, a number above all doubles. A
+ * NaN that a program prints would pass each comparison that is there to stop it. */
+static bool number_at(const char *at, double *value, const char **behind)
+{
+    char *end;
+    double number = strtod(at, &end);
+    if (end == at || !isfinite(number) ||
+        strspn(at, "+-.0123456789eE") < (size_t)(end - at))
+        return false;
+    *value = number;
+    *behind = end;
+    return true;
+}
+
 bool json_get(const char *line, const char *key, double *value)
 {
     const char *at = value_of(line, key);
-    char *end;
-    if (!at)
-        return false;
-    double number = strtod(at, &end);
-    if (end == at)
-        return false;
-    *value = number;
-    return true;
+    return at && number_at(at, value, &at);
 }
 
 bool json_get_count(const char *line, const char *key, uint64_t *value)
@@ -123,18 +131,18 @@ static char unescaped(const char **at)
     if (c != 'u')
         return c;
     char digits[5] = "";
-    for (int i = 0; i < 4 && **at; i++)
+    for (int i = 0; i < 4 && isxdigit((unsigned char)**at); i++)
         digits[i] = *(*at)++;
     unsigned long code = strtoul(digits, NULL, 16);
     return (char)(code > 0 && code < 128 ? code : '?');
 }
 
-bool json_get_text(const char *line, const char *key, char *text, size_t size)
+/* Reads the text that begins at `at`, which is its quote, and cuts it to the room there
+ * is. Returns its other quote, or the end of the line. */
+static const char *read_text(const char *at, char *text, size_t size)
 {
-    const char *at = value_of(line, key);
     size_t n = 0;
-    if (!at || *at++ != '"')
-        return false;
+    at++;
     while (*at && *at != '"') {
         char c = *at++;
         if (c == '\\' && *at)
@@ -142,17 +150,15 @@ bool json_get_text(const char *line, const char *key, char *text, size_t size)
         if (n + 1 < size)
             text[n++] = c;
     }
-    text[n] = '\0';
-    return *at == '"';
+    if (size > 0)
+        text[n] = '\0';
+    return at;
 }
 
-/* Behind the text that begins at `at`, which is its quote. */
-static const char *behind_text(const char *at)
+bool json_get_text(const char *line, const char *key, char *text, size_t size)
 {
-    for (at++; *at && *at != '"'; at++)
-        if (*at == '\\' && at[1])
-            at++;
-    return *at ? at + 1 : at;
+    const char *at = value_of(line, key);
+    return at && *at == '"' && *read_text(at, text, size) == '"';
 }
 
 const char *json_next_number(const char *at, char *key, size_t size, double *value)
@@ -162,20 +168,18 @@ const char *json_next_number(const char *at, char *key, size_t size, double *val
             at++;
             continue;
         }
-        const char *name = at + 1;
-        at = behind_text(at);
+        at = read_text(at, key, size);
+        at += *at == '"';
         if (*at != ':')
             continue;
-        size_t length = (size_t)(at - 1 - name);
         at += 1 + strspn(at + 1, " ");
-        char *end;
-        if (*at != '-' && (*at < '0' || *at > '9')) {
-            at = *at == '"' ? behind_text(at) : at;
-            continue;
+        const char *end;
+        if (number_at(at, value, &end))
+            return end;
+        if (*at == '"') {
+            at = read_text(at, NULL, 0);
+            at += *at == '"';
         }
-        *value = strtod(at, &end);
-        snprintf(key, size, "%.*s", (int)length, name);
-        return end;
     }
     return NULL;
 }

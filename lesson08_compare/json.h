@@ -20,7 +20,7 @@ void json_count(struct json *json, const char *key, uint64_t value);
 void json_real(struct json *json, const char *key, double value);
 void json_end(struct json *json);
 
-/* Reads a number out of such a line; false if the key is absent or no number. */
+/* Reads a number out of such a line; false if the key is absent or no finite number. */
 bool json_get(const char *line, const char *key, double *value);
 /* A whole number, exact up to 64 bits; false for a sign, a fraction, a text. */
 bool json_get_count(const char *line, const char *key, uint64_t *value);
@@ -28,7 +28,8 @@ bool json_get_count(const char *line, const char *key, uint64_t *value);
 bool json_get_text(const char *line, const char *key, char *text, size_t size);
 
 /* The next pair of a key and a number in a flat object, from `at` on (first the line
- * itself); returns where to go on, NULL when there is none. Other pairs are skipped. */
+ * itself); returns where to go on, NULL when there is none. Other pairs are skipped. The
+ * key is read as a text is: its escapes resolved, cut to the room there is. */
 const char *json_next_number(const char *at, char *key, size_t size, double *value);
 
 #endif

@@ -101,12 +101,20 @@ static double check_answer(const struct lab *lab, struct lab_run *run, double op
     return expected;
 }
 
+/* More than 30 years in nanoseconds are no time, and no number of operations: divided by
+ * one another, what is taken stays finite. */
+static bool believable(double value)
+{
+    return value >= 0 && value <= 1e18;
+}
+
 bool program_take(const struct lab *lab, struct lab_run *run, const char *line)
 {
     double ops = 0, user = -1, sys = -1, bytes = -1, ns;
     if (!json_get(line, "ops", &ops) || !json_get_count(line, "check", &run->check) ||
         !json_get(line, "wall_ns", &run->wall_ns) ||
-        !json_get(line, "cpu_ns", &run->cpu_ns) || ops < 1)
+        !json_get(line, "cpu_ns", &run->cpu_ns) || ops < 1 || !believable(ops) ||
+        !believable(run->wall_ns) || !believable(run->cpu_ns))
         return false;
     run->ops = check_answer(lab, run, ops);
     json_get(line, "user_ns", &user);
@@ -114,7 +122,7 @@ bool program_take(const struct lab *lab, struct lab_run *run, const char *line)
     run->cpu_us = per_op(run->cpu_ns, run->ops);
     run->user_us = per_op(user, run->ops);
     run->sys_us = per_op(sys, run->ops);
-    run->per_second = run->wall_ns > 0 ? run->ops * 1e9 / run->wall_ns : -1;
+    run->per_second = run->wall_ns >= 1 ? run->ops * 1e9 / run->wall_ns : -1;
     if (json_get(line, "bytes", &bytes))
         run->bytes = bytes / run->ops;
     run->p50_us = json_get(line, "p50_ns", &ns) ? ns / 1000 : -1;

@@ -21,17 +21,24 @@ static bool same(const char *head, const char *key, uint64_t value)
     return strtoull(text, NULL, 16) == value;
 }
 
-/* The head of a log that was not ended; false if there is none. */
+/* The head of a log that was not ended; false if there is none. Whole lines only, as
+ * runlog_read sees them. */
 static bool read_open_head(const char *path, char *head, size_t size)
 {
-    char line[4096];
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
     FILE *file = fopen(path, "re");
-    bool ended = false;
+    bool found = false, ended = false;
     if (!file)
         return false;
-    bool found = fgets(head, (int)size, file) != NULL;
-    while (fgets(line, sizeof line, file))
-        ended = ended || strncmp(line, "{\"type\":\"end\"}", 14) == 0;
+    while (!ended && (n = getline(&line, &room, file)) > 0 && line[n - 1] == '\n') {
+        if (!found)
+            snprintf(head, size, "%s", line);
+        found = true;
+        ended = runlog_is(line, "end");
+    }
+    free(line);
     fclose(file);
     return found && !ended;
 }

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,11 +120,20 @@ void runlog_close(struct lab *lab)
 
 /* ---- reading */
 
-static void take_count(const char *line, const char *key, int *value)
+/* Files are edited and damaged: what no lab has written changes nothing. */
+static void take_count(const char *line, const char *key, int most, int *value)
 {
     uint64_t count;
-    if (json_get_count(line, key, &count))
+    if (json_get_count(line, key, &count) && count <= (uint64_t)most)
         *value = (int)count;
+}
+
+static void take_fields(struct lab_run *run, const char *line)
+{
+    double value;
+    for (int i = 0; i < record_field_count; i++)
+        if (json_get(line, record_fields[i].name, &value) && value >= 0)
+            *record_field(run, i) = value;
 }
 
 static void take_head(struct lab *lab, const char *line)
@@ -139,10 +149,10 @@ static void take_head(struct lab *lab, const char *line)
     json_get_text(line, "date", m->date, sizeof m->date);
     json_get_text(line, "stamp", m->stamp, sizeof m->stamp);
     json_get_text(line, "form", form, sizeof form);
-    take_count(line, "cpus", &m->cpus);
-    take_count(line, "server_cpu", &m->server_cpu);
-    take_count(line, "load_cpu", &m->load_cpu);
-    take_count(line, "rounds", &lab->rounds);
+    take_count(line, "cpus", INT_MAX, &m->cpus);
+    take_count(line, "server_cpu", INT_MAX, &m->server_cpu);
+    take_count(line, "load_cpu", INT_MAX, &m->load_cpu);
+    take_count(line, "rounds", STATS_MAX, &lab->rounds);
     json_get_count(line, "warmup_ms", &lab->warmup_ms);
     json_get_count(line, "measure_ms", &lab->measure_ms);
     lab->full = strcmp(form, "full") == 0;
@@ -164,12 +174,16 @@ static void take_contestant(struct lab *lab, const char *line)
 static bool take_names(struct lab_step *step, const char *line)
 {
     char row[64] = "", contestant[64] = "", purpose[32] = "";
+    uint64_t round = 0;
     json_get_text(line, "row", row, sizeof row);
     json_get_text(line, "contestant", contestant, sizeof contestant);
     json_get_text(line, "purpose", purpose, sizeof purpose);
     *step = (struct lab_step){ .row = lab_row_named(row),
                                .contestant = lab_contestant_named(contestant) };
-    take_count(line, "round", &step->round);
+    json_get_count(line, "round", &round);
+    if (round >= STATS_MAX) /* no lab has made that one */
+        return false;
+    step->round = (int)round;
     for (int p = LAB_TIMED; p <= LAB_INSTRUCTIONS; p++)
         if (strcmp(purpose, lab_purpose_name((enum lab_purpose)p)) == 0) {
             step->purpose = (enum lab_purpose)p;
@@ -204,28 +218,32 @@ static bool take_run(struct lab_run *run, const char *line)
     json_get_text(line, "at_limit", at_limit, sizeof at_limit);
     json_get_count(line, "n", &run->n);
     json_get_count(line, "check", &run->check);
-    take_count(line, "attempts", &run->attempts);
+    take_count(line, "attempts", STATS_MAX, &run->attempts);
     run->at_limit = strcmp(at_limit, "yes") == 0;
-    for (int i = 0; i < record_field_count; i++)
-        json_get(line, record_fields[i].name, record_field(run, i));
+    take_fields(run, line);
     take_extras(run, line);
     return true;
+}
+
+bool runlog_is(const char *line, const char *type)
+{
+    char text[16] = "";
+    json_get_text(line, "type", text, sizeof text);
+    return strcmp(text, type) == 0;
 }
 
 /* 1 for a run that nobody knows, 0 for the rest, negative errno. */
 static int take_line(struct lab *lab, const char *line, bool *ended)
 {
-    char type[16] = "";
     struct lab_run run;
-    json_get_text(line, "type", type, sizeof type);
-    if (strcmp(type, "lab") == 0)
-        take_head(lab, line);
-    else if (strcmp(type, "contestant") == 0)
-        take_contestant(lab, line);
-    else if (strcmp(type, "end") == 0)
-        *ended = true;
-    else if (strcmp(type, "run") == 0)
+    if (runlog_is(line, "run"))
         return take_run(&run, line) ? lab_add_run(lab, &run) : 1;
+    if (runlog_is(line, "lab"))
+        take_head(lab, line);
+    else if (runlog_is(line, "contestant"))
+        take_contestant(lab, line);
+    else if (runlog_is(line, "end"))
+        *ended = true;
     return 0;
 }
 

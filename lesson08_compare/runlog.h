@@ -39,4 +39,7 @@ int runlog_resume(struct lab *lab, char why[120]);
 struct dirent;
 int runlog_folders(const struct lab *lab, struct dirent ***found);
 
+/* Is this whole line one of that "type"? */
+bool runlog_is(const char *line, const char *type);
+
 #endif

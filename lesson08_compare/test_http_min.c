@@ -144,6 +144,8 @@ static void other_requests_get_their_error(void **state)
                "HTTP/1.1 413", true);
     answers_to("GET /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
                "HTTP/1.1 200", false);
+    answers_to("GET /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 00 \r\n\r\n",
+               "HTTP/1.1 200", false);
 }
 
 static void connection_headers_decide_who_stays(void **state)
@@ -152,10 +154,27 @@ static void connection_headers_decide_who_stays(void **state)
     answers_to("GET /hello HTTP/1.0\r\n\r\n", "HTTP/1.1 200", true);
     answers_to("GET /hello HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "HTTP/1.1 200",
                false);
+    answers_to("GET /hello HTTP/1.1\r\nHost:\r\nConnection: x, close\r\n\r\n",
+               "HTTP/1.1 200", true);
+    answers_to("GET /hello HTTP/1.1\r\nHost:\r\nConnection: close, keep-alive\r\n\r\n",
+               "HTTP/1.1 200", true);
+    answers_to("GET /hello HTTP/1.1\r\nHost:\r\nConnection: closed\r\n\r\n",
+               "HTTP/1.1 200", false);
     answers_to("GET /hello HTTP/1.1\r\nhOsT: h\r\nconnection:close\r\n\r\n",
                "HTTP/1.1 200", true);
     feed(GOOD, sizeof GOOD - 1);
     assert_string_equal(out, WORKLOAD_RESPONSE); /* nothing after the close */
+}
+
+static void after_a_refusal_nothing_is_held(void **state)
+{
+    (void)state;
+    feed("GET /hello", 10);
+    assert_non_null(http.held);
+    feed(" HTTP/1.1\nmore", 14);
+    assert_true(http.closing);
+    assert_null(http.held);
+    assert_int_equal(http_min_room(&http, 1), HTTP_MIN_ANSWERS(1));
 }
 
 static void an_endless_head_is_refused_however_it_comes(void **state)
@@ -243,6 +262,7 @@ int main(void)
                                fresh),
         cmocka_unit_test_setup(other_requests_get_their_error, fresh),
         cmocka_unit_test_setup(connection_headers_decide_who_stays, fresh),
+        cmocka_unit_test_setup(after_a_refusal_nothing_is_held, fresh),
         cmocka_unit_test_setup(an_endless_head_is_refused_however_it_comes, fresh),
         cmocka_unit_test_setup(
             a_head_of_the_largest_size_is_served_and_one_byte_more_is_not, fresh),

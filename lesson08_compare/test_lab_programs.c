@@ -327,7 +327,14 @@ static void a_lab_that_was_cut_off_goes_on_where_it_was(void **state)
     assert_int_equal(lab.run_count, 3);
     for (int round = 0; round < 3; round++)
         assert_int_equal(lab.runs[round].round, round);
+    lab_forget(&lab);
+    begin_again(only);
     assert_int_equal(runlog_resume(&lab, why), 0); /* it is complete */
+    assert_non_null(strstr(why, "none that was interrupted"));
+    struct stat is;
+    assert_int_equal(stat(path, &is), 0);
+    assert_int_equal(truncate(path, is.st_size - 1), 0); /* its last line is torn */
+    assert_int_equal(runlog_resume(&lab, why), 3);
     unlink(path);
 }
 

@@ -57,6 +57,12 @@ static void a_stats_line_is_read_exactly_or_not_at_all(void **state)
     assert_int_equal(served.cpu_us, 12);
     assert_false(workload_parse_stats("stats: requests=3 syscalls=7", &served));
     assert_false(
+        workload_parse_stats("stats: requests=-3 syscalls=7 cpu_us=1", &served));
+    assert_false(
+        workload_parse_stats("stats: requests=3  syscalls=7 cpu_us=1", &served));
+    assert_false(workload_parse_stats(
+        "stats: requests=18446744073709551616 syscalls=7 cpu_us=1", &served));
+    assert_false(
         workload_parse_stats("stats: requests=3 syscalls=7 cpu_us=x", &served));
     assert_false(
         workload_parse_stats("stats: requests=3 syscalls=7 cpu_us=1 more", &served));
@@ -72,6 +78,7 @@ static void a_listening_line_gives_the_port(void **state)
     assert_int_equal(workload_parse_listening("listening on [::1]:65535\n"), 65535);
     assert_true(workload_parse_listening("listening on 127.0.0.1:65536") < 0);
     assert_true(workload_parse_listening("listening on 127.0.0.1:") < 0);
+    assert_true(workload_parse_listening("listening on 127.0.0.1:+80") < 0);
     assert_true(workload_parse_listening("listening on nothing") < 0);
     assert_true(workload_parse_listening("driver: epoll") < 0);
 }
@@ -115,6 +122,14 @@ static void json_comes_back_by_key_and_texts_cannot_fake_one(void **state)
     assert_false(json_get(line, "note", &value));
     assert_false(json_get(line, "none", &value));
     assert_false(json_get(line, "absent", &value));
+    char key[8];
+    assert_non_null(
+        json_next_number("{\"a\":\"\",\"x\\\"\\n\":5}", key, sizeof key, &value));
+    assert_string_equal(key, "x\"\n");
+    assert_false(json_get("{\"n\":nan}", "n", &value));
+    assert_false(json_get("{\"n\":-inf}", "n", &value));
+    assert_false(json_get("{\"n\":0x10}", "n", &value));
+    assert_false(json_get("{\"n\":1e999}", "n", &value));
     assert_non_null(strstr(line, "\\\"quoted\\\",\\\"n\\\":5 and\\u000aa line"));
 }
 

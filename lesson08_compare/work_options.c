@@ -12,6 +12,7 @@
 
 #include "common/container.h"
 #include "common/errname.h"
+#include "common/option_word.h"
 #include "lesson08_compare/work.h"
 #include "lesson08_compare/workload.h"
 
@@ -151,12 +152,12 @@ static int parse(const struct work_program *program, struct work *work, int argc
 {
     int option;
     opterr = 0;
-    optind = 1;
+    optind = 0; /* getopt begins anew, wherever it stood before */
     while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         if (option == '?')
-            return wrong(program, argv[optind - 1], "is no option");
+            return wrong(program, option_word(argv), "is no option");
         if (option == ':')
-            return wrong(program, argv[optind - 1], "wants a value");
+            return wrong(program, option_word(argv), "wants a value");
         if (option == 'l') {
             print_list(program);
             return 0;

@@ -5,6 +5,7 @@
  */
 #include "lesson08_compare/workload.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -52,14 +53,25 @@ void workload_print_stats(FILE *out, struct served served)
     fflush(out);
 }
 
+/* Digits only: scanf and strtoull would take a sign and blanks as well. */
+static bool take_field(const char **at, const char *word, uint64_t *value)
+{
+    size_t length = strlen(word);
+    char *end;
+    if (strncmp(*at, word, length) != 0 || !isdigit((unsigned char)(*at)[length]))
+        return false;
+    errno = 0;
+    *value = strtoull(*at + length, &end, 10);
+    *at = end;
+    return errno == 0;
+}
+
 bool workload_parse_stats(const char *line, struct served *served)
 {
     struct served s;
-    int end = -1;
-    int fields = sscanf(
-        line, "stats: requests=%" SCNu64 " syscalls=%" SCNu64 " cpu_us=%" SCNu64 "%n",
-        &s.requests, &s.syscalls, &s.cpu_us, &end);
-    if (fields != 3 || end < 0 || (line[end] != '\0' && line[end] != '\n'))
+    if (!take_field(&line, "stats: requests=", &s.requests) ||
+        !take_field(&line, " syscalls=", &s.syscalls) ||
+        !take_field(&line, " cpu_us=", &s.cpu_us) || (*line && *line != '\n'))
         return false;
     *served = s;
     return true;
@@ -73,7 +85,7 @@ int workload_parse_listening(const char *line)
     const char *address = line + sizeof start - 1;
     size_t length = strcspn(address, " \r\n");
     const char *colon = memrchr(address, ':', length);
-    if (!colon)
+    if (!colon || !isdigit((unsigned char)colon[1]))
         return -EINVAL;
     char *end;
     unsigned long port = strtoul(colon + 1, &end, 10);

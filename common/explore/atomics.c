@@ -116,7 +116,7 @@ void atomics_flush(int number, int slot)
     engine->current = running;
 }
 
-static uint64_t load(uintptr_t address, unsigned size, int order, uintptr_t pc)
+uint64_t atomics_load(uintptr_t address, unsigned size, int order, uintptr_t pc)
 {
     struct op op = {
         .kind = OP_LOAD, .order = order, .address = address, .size = size, .pc = pc
@@ -157,8 +157,8 @@ static void put_into_buffer(struct thread *self, const struct op *op)
         self->clock.at[engine->current]++;
 }
 
-static void store(uintptr_t address, unsigned size, uint64_t value, int order,
-                  uintptr_t pc)
+void atomics_store(uintptr_t address, unsigned size, uint64_t value, int order,
+                   uintptr_t pc)
 {
     struct op op = { .kind = OP_STORE,
                      .order = order,
@@ -179,9 +179,7 @@ static void store(uintptr_t address, unsigned size, uint64_t value, int order,
     atomics_wrote(self);
 }
 
-enum change { SET, ADD, SUB, AND, OR, XOR };
-
-static uint64_t changed(enum change change, uint64_t old, uint64_t with)
+uint64_t atomics_changed(enum atomics_change change, uint64_t old, uint64_t with)
 {
     switch (change) {
     case SET:
@@ -213,8 +211,8 @@ static void replace(struct thread *self, const struct op *op, uint64_t value)
     atomics_wrote(self);
 }
 
-static uint64_t modify(uintptr_t address, unsigned size, enum change change,
-                       uint64_t with, int order, uintptr_t pc)
+uint64_t atomics_modify(uintptr_t address, unsigned size, enum atomics_change change,
+                        uint64_t with, int order, uintptr_t pc)
 {
     struct op op = {
         .kind = OP_RMW, .order = order, .address = address, .size = size, .pc = pc
@@ -222,7 +220,7 @@ static uint64_t modify(uintptr_t address, unsigned size, enum change change,
     struct thread *self = engine_announce(&op);
     shade_access(address, size, ACCESS_ATOMIC, pc);
     uint64_t old = memory_read(address, size);
-    uint64_t new = changed(change, old, with) & mask_of(size);
+    uint64_t new = atomics_changed(change, old, with) & mask_of(size);
     engine_note(&op, old, new, true, false);
     replace(self, &op, new);
     return old;
@@ -237,9 +235,9 @@ static bool fails_for_no_reason(bool weak)
 }
 
 /* Returns the old value. */
-static uint64_t compare_and_swap(uintptr_t address, unsigned size, uint64_t expected,
-                                 uint64_t value, int order, int failure_order,
-                                 bool weak, uintptr_t pc, bool *swapped)
+uint64_t atomics_compare_and_swap(uintptr_t address, unsigned size, uint64_t expected,
+                                  uint64_t value, int order, int failure_order,
+                                  bool weak, uintptr_t pc, bool *swapped)
 {
     struct op op = { .kind = OP_CAS,
                      .order = order,
@@ -259,7 +257,7 @@ static uint64_t compare_and_swap(uintptr_t address, unsigned size, uint64_t expe
     return old;
 }
 
-static void fence(int order, uintptr_t pc)
+void atomics_fence(int order, uintptr_t pc)
 {
     struct op op = { .kind = OP_FENCE, .order = order, .pc = pc };
     struct thread *self = engine_announce(&op);
@@ -271,99 +269,4 @@ static void fence(int order, uintptr_t pc)
         self->epoch++;
         self->clock.at[engine->current]++;
     }
-}
-
-/* ---- the compiler's names for them (the interface of ThreadSanitizer) */
-
-#define ATOMIC_MODIFY(bits, name, change)                                              \
-    uint##bits##_t __tsan_atomic##bits##_##name(volatile uint##bits##_t *object,       \
-                                                uint##bits##_t with, int order);       \
-    uint##bits##_t __tsan_atomic##bits##_##name(volatile uint##bits##_t *object,       \
-                                                uint##bits##_t with, int order)        \
-    {                                                                                  \
-        if (!engine || !engine->inside) {                                              \
-            uint##bits##_t old = *object;                                              \
-            *object = (uint##bits##_t)changed(change, old, with);                      \
-            return old;                                                                \
-        }                                                                              \
-        return (uint##bits##_t)modify((uintptr_t)object, sizeof *object, change, with, \
-                                      order, CALLER);                                  \
-    }
-
-#define ATOMIC_COMPARE(bits, name, weak)                                               \
-    int __tsan_atomic##bits##_##name(volatile uint##bits##_t *object,                  \
-                                     uint##bits##_t *expected, uint##bits##_t value,   \
-                                     int order, int failure_order);                    \
-    int __tsan_atomic##bits##_##name(volatile uint##bits##_t *object,                  \
-                                     uint##bits##_t *expected, uint##bits##_t value,   \
-                                     int order, int failure_order)                     \
-    {                                                                                  \
-        bool swapped = *object == *expected;                                           \
-        uint##bits##_t old = *object;                                                  \
-        if (engine && engine->inside)                                                  \
-            old = (uint##bits##_t)compare_and_swap(                                    \
-                (uintptr_t)object, sizeof *object, *expected, value, order,            \
-                failure_order, weak, CALLER, &swapped);                                \
-        else if (swapped)                                                              \
-            *object = value;                                                           \
-        if (!swapped)                                                                  \
-            *expected = old;                                                           \
-        return swapped;                                                                \
-    }
-
-#define ATOMIC_ALL(bits)                                                               \
-    uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *object,   \
-                                              int order);                              \
-    uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *object,   \
-                                              int order)                               \
-    {                                                                                  \
-        if (!engine || !engine->inside)                                                \
-            return *object;                                                            \
-        return (uint##bits##_t)load((uintptr_t)object, sizeof *object, order, CALLER); \
-    }                                                                                  \
-    void __tsan_atomic##bits##_store(volatile uint##bits##_t *object,                  \
-                                     uint##bits##_t value, int order);                 \
-    void __tsan_atomic##bits##_store(volatile uint##bits##_t *object,                  \
-                                     uint##bits##_t value, int order)                  \
-    {                                                                                  \
-        if (!engine || !engine->inside)                                                \
-            *object = value;                                                           \
-        else                                                                           \
-            store((uintptr_t)object, sizeof *object, value, order, CALLER);            \
-    }                                                                                  \
-    ATOMIC_MODIFY(bits, exchange, SET)                                                 \
-    ATOMIC_MODIFY(bits, fetch_add, ADD)                                                \
-    ATOMIC_MODIFY(bits, fetch_sub, SUB)                                                \
-    ATOMIC_MODIFY(bits, fetch_and, AND)                                                \
-    ATOMIC_MODIFY(bits, fetch_or, OR)                                                  \
-    ATOMIC_MODIFY(bits, fetch_xor, XOR)                                                \
-    ATOMIC_COMPARE(bits, compare_exchange_strong, false)                               \
-    ATOMIC_COMPARE(bits, compare_exchange_weak, true)
-
-ATOMIC_ALL(8)
-ATOMIC_ALL(16)
-ATOMIC_ALL(32)
-ATOMIC_ALL(64)
-
-void __tsan_atomic_thread_fence(int order);
-void __tsan_atomic_signal_fence(int order);
-
-void __tsan_atomic_thread_fence(int order)
-{
-    if (engine && engine->inside)
-        fence(order, CALLER);
-}
-
-void __tsan_atomic_signal_fence(int order)
-{
-    (void)order;
-}
-
-void explore_atomic_init(volatile void *object, const void *value, size_t size);
-
-void explore_atomic_init(volatile void *object, const void *value, size_t size)
-{
-    if (engine && engine->inside)
-        shade_access((uintptr_t)object, size, ACCESS_WRITE, CALLER);
-    memcpy((void *)(uintptr_t)object, value, size);
 }

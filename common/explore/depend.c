@@ -71,8 +71,8 @@ static bool depend_within(int a, int b)
     return !(depend_op(step)->kind == OP_LOAD || into_buffer(step));
 }
 
-/* Steps that are possible only because nothing else is: a wait that times out, a look
- * that shows nothing new. */
+/* Steps whose turn depends on what everybody else does: a wait that times out, a look
+ * that shows nothing new, a yield. */
 static bool is_last_resort(int action)
 {
     const struct op *op = depend_op(action);
@@ -89,11 +89,7 @@ bool depend(int a, int b)
     const struct op *x = depend_op(a), *y = depend_op(b);
     if (is_last_resort(a) || is_last_resort(b))
         return true;
-    bool x_writes = writes(a), y_writes = writes(b);
-    if ((!is_flush(a) && x->kind == OP_YIELD && y_writes) ||
-        (!is_flush(b) && y->kind == OP_YIELD && x_writes))
-        return true;
     if (into_buffer(a) || into_buffer(b))
         return false;
-    return (x_writes || y_writes) && touch_the_same(x, y);
+    return (writes(a) || writes(b)) && touch_the_same(x, y);
 }

@@ -25,7 +25,8 @@ enum {
     STEPS_MAX = 4000, /* of a schedule; more are called a livelock */
     EVENTS_MAX = 2 * STEPS_MAX,
     SPINS = 4,       /* so often the same load again is a loop */
-    SPINS_MAX = 200, /* then it looks once more when nobody else can move */
+    SPINS_MAX = 200, /* so often it looks once more when nobody else can move, */
+    YIELDS_MAX = 3,  /* and yields */
     STACK_SIZE = 256 << 10,
     NOBODY = -1,
 };
@@ -101,6 +102,7 @@ struct thread {
     unsigned sequence, epoch;
     bool fresh;              /* its newest store was a moment ago (bounded search) */
     unsigned writes, looked; /* see yield */
+    unsigned yields;         /* when nobody else could move, in a row */
     unsigned repeats;        /* how often its last load was the same load */
     bool last_was_load;
     struct op last_load;
@@ -191,6 +193,18 @@ action_set atomics_flushable(const struct thread *thread);
 void atomics_flush(int thread, int slot);
 void atomics_wrote(struct thread *thread);
 uint64_t memory_read(uintptr_t address, unsigned size);
+enum atomics_change { SET, ADD, SUB, AND, OR, XOR };
+uint64_t atomics_changed(enum atomics_change change, uint64_t old, uint64_t with);
+/* The steps themselves; those that return something return the old value. */
+uint64_t atomics_load(uintptr_t address, unsigned size, int order, uintptr_t pc);
+void atomics_store(uintptr_t address, unsigned size, uint64_t value, int order,
+                   uintptr_t pc);
+uint64_t atomics_modify(uintptr_t address, unsigned size, enum atomics_change change,
+                        uint64_t with, int order, uintptr_t pc);
+uint64_t atomics_compare_and_swap(uintptr_t address, unsigned size, uint64_t expected,
+                                  uint64_t value, int order, int failure_order,
+                                  bool weak, uintptr_t pc, bool *swapped);
+void atomics_fence(int order, uintptr_t pc);
 
 /* ---- depend.c: which steps commute */
 bool depend(int a, int b);

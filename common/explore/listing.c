@@ -191,9 +191,18 @@ static void print_row(const struct event *event, int width)
     printf("%-*s%*s%s\n", PLACE, end, event->thread * width, "", text);
 }
 
+/* The same step of the same thread again, with the same result: a loop. */
+static bool repeats(const struct event *event)
+{
+    const struct event *before = event - 1;
+    return event > engine->events && event->thread == before->thread &&
+           event->op.pc == before->op.pc && event->before == before->before &&
+           event->after == before->after && event->op.kind == before->op.kind;
+}
+
 static bool is_shown(const struct event *event)
 {
-    return event->op.kind != OP_JOIN && event->op.kind != OP_SPAWN;
+    return !repeats(event) && event->op.kind != OP_JOIN && event->op.kind != OP_SPAWN;
 }
 
 /* Prints a paragraph, at most WIDTH columns wide. */

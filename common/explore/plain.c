@@ -13,7 +13,6 @@
 static void seen(const volatile void *address, size_t size, enum access access,
                  uintptr_t pc)
 {
-    /* errno: of the one system thread; give_way keeps each thread's own value. */
     if (engine && engine->inside && address != &errno)
         shade_access((uintptr_t)address, size, access, pc);
 }

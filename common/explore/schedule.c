@@ -95,13 +95,16 @@ static action_set timeouts(void)
     return set;
 }
 
-/* Nobody can move at all: who spins may look once more, and perhaps gives up. */
+/* Nobody can move at all: who spins may look once more and perhaps give up, who yields
+ * may go on. */
 static action_set spinning(void)
 {
     action_set set = 0;
     for (int t = 0; t < engine->thread_count; t++) {
         const struct thread *thread = &engine->threads[t];
-        if (!thread->done && thread->op.kind == OP_LOAD && thread->repeats < SPINS_MAX)
+        bool may = (thread->op.kind == OP_LOAD && thread->repeats < SPINS_MAX) ||
+                   (thread->op.kind == OP_YIELD && thread->yields < YIELDS_MAX);
+        if (!thread->done && may)
             set |= (action_set)1 << t;
     }
     return set;
