@@ -47,6 +47,51 @@ static void submit_against_two(void)
     pool_destroy(pool);
 }
 
+/* A LOCAL task that waits for a wake from another thread: its worker gets mail. */
+struct waiting {
+    struct future future;
+    struct pool *pool;
+    struct waker waker; /* owns, until it is taken out */
+    bool waits;
+};
+
+static enum poll_state waiting_poll(struct future *future, struct context *context)
+{
+    struct waiting *self = container_of(future, struct waiting, future);
+    if (self->waits) {
+        pool_wake_all(self->pool, POOL_EXIT);
+        return POLL_READY;
+    }
+    self->waits = true;
+    self->waker = waker_clone(context->waker);
+    return POLL_PENDING;
+}
+
+static const struct future_ops waiting_ops = { .name = "waiting",
+                                               .size = sizeof(struct waiting),
+                                               .poll = waiting_poll,
+                                               .cancel = note_cancel };
+
+static void mail_against_sleep(void)
+{
+    pthread_t thread;
+    struct pool *pool = small_pool(1);
+    struct worker *worker = &pool->workers[0];
+    struct waiting waiting = { .future = { &waiting_ops }, .pool = pool };
+    explore_name("waker");
+    struct task_home *before = sit_down(worker);
+    CHECK(task_spawn(&pool->scheduler, &waiting.future, SPAWN_LOCAL, NULL) == 0,
+          "no task");
+    struct task *task = worker_find_task(worker);
+    task_run(&worker->runner, task);
+    stand_up(worker, before);
+    struct waker waker = container_of(task_future(task), struct waiting, future)->waker;
+    pthread_create(&thread, NULL, worker_main, worker);
+    waker_wake(&waker);
+    pthread_join(thread, NULL);
+    pool_destroy(pool);
+}
+
 /* ---- its queues, and a thief: what they find is run when nobody else plays any more */
 
 struct hand {
@@ -170,6 +215,6 @@ EXPLORE_MAIN(CASE(submit_against_sleep, "W1", .hang_rule = "W1", .models = 7),
              CASE(submit_two_against_sleep, "W1", .hang_rule = "W1", .deep = true),
              CASE(submit_against_two, "W1, S5", .hang_rule = "W1", .models = 1,
                   .bound = 2),
-             CASE(slot_against_thief, "S2", .models = 7),
-             CASE(full_slot_against_thief, "S2"), CASE(empty_slot_against_thief, "S2"),
-             CASE(overflow_against_thief, "S2"), )
+             CASE(mail_against_sleep, "W1", .hang_rule = "W1"),
+             CASE(slot_against_thief, "S2"), CASE(full_slot_against_thief, "S2"),
+             CASE(empty_slot_against_thief, "S2"), CASE(overflow_against_thief, "S2"), )
