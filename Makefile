@@ -40,6 +40,7 @@ make explore6 CASE=NAME [MODEL=tso] [REPLAY='...']   one case; one schedule of i
 make arrows        who may include whom
 make rules         every rule of common/RULES.md with the tests that keep it
 make lint          the few mistakes that no compiler sees
+make faults        which call of which module a test makes fail
 make snippets      the code and the outputs that the texts quote, against the real ones
 make format        clang-format on every .c and .h
 
@@ -113,11 +114,23 @@ AR := $(if $(ACROSS),gcc-ar,$(AR))
 LDFLAGS += -O2 $(ACROSS) $(ZEROING)
 endif
 LDLIBS := -luring -pthread -lm
-# Each of these calls can be made to fail by a test: common/testing/faults.c.
-WRAP := malloc calloc realloc aligned_alloc mmap pthread_create eventfd epoll_create1 \
-	epoll_ctl epoll_wait epoll_pwait2 read write pread pwrite recv send sys_recv sys_send socket bind \
-	listen accept4 connect io_uring_queue_init_params io_uring_submit \
-	io_uring_submit_and_wait_timeout
+# Each of these calls can be made to fail by a test: common/testing/faults_wrap.c. Which
+# module makes which of them: common/testing/FAULTS.md, checked by `make faults`.
+WRAP := malloc calloc realloc aligned_alloc free mmap munmap \
+	pthread_create pthread_mutex_init pthread_cond_init pthread_condattr_init \
+	pthread_cond_wait pthread_cond_timedwait pthread_atfork pthread_attr_setstacksize \
+	sched_getaffinity sched_setaffinity \
+	close eventfd signalfd pipe2 epoll_create1 epoll_ctl epoll_wait epoll_pwait2 poll ppoll \
+	read write pread pwrite recv send sys_recv sys_send recvmsg sendmsg \
+	socket socketpair bind listen accept4 connect shutdown setsockopt getsockopt \
+	getsockname getpeername \
+	open openat fcntl fopen fclose fstat stat lstat fsync ftruncate unlink rename \
+	fork waitpid wait4 nanosleep sigwaitinfo sigtimedwait getrlimit setrlimit syscall \
+	io_uring_queue_init io_uring_queue_init_params io_uring_register_buf_ring \
+	io_uring_register_buffers io_uring_register_files io_uring_register_files_sparse \
+	io_uring_register_files_update io_uring_register_ring_fd io_uring_get_events \
+	__io_uring_get_cqe __io_uring_sqring_wait io_uring_submit io_uring_submit_and_wait \
+	io_uring_submit_and_get_events io_uring_submit_and_wait_timeout io_uring_wait_cqes
 WRAP_FLAGS := $(WRAP:%=-Wl$(COMMA)--wrap=%)
 
 # ---- what there is
@@ -316,7 +329,7 @@ competitors: $(COMPETITORS:%=$(B)/bin/%)
 # Where tests find the programs that they run: $COURSE_BIN/httpd.
 export COURSE_BIN := $(B)/bin
 
-.PHONY: help doctor all peers test check arrows rules lint snippets format soak clean lab which fuzz
+.PHONY: help doctor all peers test check arrows rules lint faults snippets format soak clean lab which fuzz
 help:
 	$(info $(HELP))
 	@:
@@ -345,6 +358,9 @@ doctor:
 
 arrows rules lint:
 	@tools/$@
+
+faults: $(COMMON_LIB) $(call archives,$(NUMBERS))
+	@WRAP="$(WRAP)" tools/faults $^
 
 snippets: $(BUILD)/tools/probe_kernel
 	+@$(PARALLEL) all

@@ -8,6 +8,7 @@
 #define COMMON_MEMCHECK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -31,7 +32,8 @@
 #define MEM_UNPOISON(pointer, size) __asan_unpoison_memory_region((pointer), (size))
 #define MEM_KERNEL_FILLED(pointer, size) ((void)(pointer), (void)(size))
 /* Is any byte of it freed or poisoned? Asked before the kernel's writes are believed. */
-#define MEM_IS_DEAD(pointer, size) (__asan_region_is_poisoned((pointer), (size)) != 0)
+#define MEM_IS_DEAD(pointer, size)                                                     \
+    (__asan_region_is_poisoned((void *)(uintptr_t)(pointer), (size)) != 0)
 /* Memory from mmap that holds pointers to malloc's: leak checkers must look inside. */
 #define MEM_ROOT_ADD(pointer, size) __lsan_register_root_region((pointer), (size))
 #define MEM_ROOT_REMOVE(pointer, size) __lsan_unregister_root_region((pointer), (size))
@@ -56,7 +58,12 @@
 #ifndef MEM_KERNEL_FILLED /* the explorer has the two above, and no kernel */
 #define MEM_KERNEL_FILLED(pointer, size) ((void)(pointer), (void)(size))
 #endif
-#ifndef MEM_IS_DEAD
+/* Does anybody know which memory is alive? What is only noted for MEM_IS_DEAD need not be
+ * noted otherwise. */
+#ifdef MEM_IS_DEAD
+#define MEM_IS_WATCHED 1
+#else
+#define MEM_IS_WATCHED 0
 #define MEM_IS_DEAD(pointer, size) ((void)(pointer), (void)(size), 0)
 #endif
 #ifndef MEM_ROOT_ADD

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/condition.h"
 
 /* The next wait to end; NULL when there is none. The lock is held. */
 static struct alarm_wait *earliest(struct alarm_clock *clock)
@@ -58,19 +59,13 @@ int alarm_clock_start(struct alarm_clock *clock)
 {
     *clock = (struct alarm_clock){ .lock = PTHREAD_MUTEX_INITIALIZER };
     list_init(&clock->waits);
-    pthread_condattr_t monotonic;
-    int err = pthread_condattr_init(&monotonic);
-    if (err != 0)
-        return -err;
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    err = pthread_cond_init(&clock->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (err != 0)
-        return -err;
-    err = pthread_create(&clock->thread, NULL, run_clock, clock);
-    if (err != 0)
+    int err = condition_init(&clock->changed);
+    if (err < 0)
+        return err;
+    err = -pthread_create(&clock->thread, NULL, run_clock, clock);
+    if (err < 0)
         pthread_cond_destroy(&clock->changed);
-    return -err;
+    return err;
 }
 
 void alarm_clock_stop(struct alarm_clock *clock)

@@ -110,7 +110,10 @@ static int round_trip(struct io_uring *ring, unsigned *flags)
 {
     struct io_uring_cqe *cqe = NULL;
     struct __kernel_timespec limit = { .tv_sec = 1 };
-    int err = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &limit, NULL);
+    int err;
+    do /* a signal is no refusal: what was submitted stays so, only the wait is made again */
+        err = io_uring_submit_and_wait_timeout(ring, &cqe, 1, &limit, NULL);
+    while (err == -EINTR);
     if (err < 0)
         return err;
     err = io_uring_peek_cqe(ring, &cqe);

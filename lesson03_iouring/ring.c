@@ -285,7 +285,9 @@ int ring_wait(struct ring *ring, int64_t timeout_ns)
     count_enter(ring);
     int err = judge(io_uring_submit_and_wait_timeout(&ring->uring, &first, 1,
                                                      forever ? NULL : &limit, NULL));
-    return err ? err : wait_in_poll(ring, timeout_ns);
+    if (err || io_uring_sq_ready(&ring->uring) > 0) /* nobody would submit the rest */
+        return err;
+    return wait_in_poll(ring, timeout_ns);
 }
 
 int ring_sleep(struct ring *ring, int64_t timeout_ns)

@@ -18,6 +18,10 @@
 static void complete(struct ring_op *op, int result, unsigned flags)
 {
     struct ring_future *self = container_of(op, struct ring_future, op);
+    if (MEM_IS_WATCHED && self->opcode == IORING_OP_STATX) { /* beside what it fills */
+        char *path = (char *)(uintptr_t)self->address;
+        ring_op_take_back(op, "path", path, 1, false);
+    }
     /* The notification of a zero-copy send brings no result, only the buffer. */
     if (!(flags & IORING_CQE_F_NOTIF))
         self->result = result;

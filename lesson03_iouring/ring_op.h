@@ -32,6 +32,8 @@ enum ring_fill {
     RING_FILLS_SIZE,     /* `size` bytes at target (statx, an address) */
     RING_FILLS_PROVIDED, /* `result` bytes in a buffer of the group (struct
                             ring_buffers) at target; the flags say which */
+    RING_READS_SIZE,     /* none, it reads `size` bytes at target. Noted by
+                            ring_op_attach, where somebody knows what is alive */
 };
 
 struct ring_op {
@@ -40,15 +42,21 @@ struct ring_op {
     void (*complete)(struct ring_op *op, int result, unsigned flags);
     void *target; /* borrows: see enum ring_fill */
     uint32_t size;
-    uint8_t fills; /* enum ring_fill */
+    uint8_t fills;  /* enum ring_fill */
+    uint8_t opcode; /* IORING_OP_*, noted by ring_op_attach as above */
 };
 _Static_assert(sizeof(struct ring_op) == 24, "lesson 5 embeds one in each operation");
+
+/* Notes which memory the kernel is given: the buffer, path or address of the SQE. */
+void ring_op_note_memory(const struct io_uring_sqe *sqe, struct ring_op *op);
 
 /* Ties the SQE to the op (an SQE without one: ring_sqe_forget). Call it after
  * io_uring_prep_*, some of which clear user_data. */
 static inline void ring_op_attach(struct io_uring_sqe *sqe, struct ring_op *op)
 {
     io_uring_sqe_set_data(sqe, op);
+    if (MEM_IS_WATCHED)
+        ring_op_note_memory(sqe, op);
     MEM_HANDED_OVER(op); /* pairs with ring_op_deliver: through the kernel */
 }
 
@@ -59,9 +67,15 @@ struct ring_completion {
     unsigned flags;
 };
 
-/* The one place where memory that the kernel filled is marked as initialised for
- * valgrind, and where memory that was given away too early is noticed. */
-void ring_op_mark_filled(const struct ring_op *op, int result, unsigned flags);
+/* The one place where memory that the kernel had is looked at: memory that was given away
+ * too early is noticed and named (C1), memory that it filled is marked as initialised for
+ * valgrind. Whatever the result: until its completion an operation may use its memory. */
+void ring_op_take_memory_back(const struct ring_op *op, int result, unsigned flags);
+
+/* The same for a second piece of memory that the operation was given (`what`: "path");
+ * `filled`: the kernel has written to it. The op's owner calls it from complete(). */
+void ring_op_take_back(const struct ring_op *op, const char *what, void *memory,
+                       size_t size, bool filled);
 
 static inline void ring_op_deliver(const struct ring_completion *completion)
 {
@@ -69,8 +83,8 @@ static inline void ring_op_deliver(const struct ring_completion *completion)
     if (!op)
         return;
     MEM_TAKEN_OVER(op); /* pairs with ring_op_attach */
-    if (op->fills != RING_FILLS_NOTHING && completion->result >= 0)
-        ring_op_mark_filled(op, completion->result, completion->flags);
+    if (MEM_IS_WATCHED)
+        ring_op_take_memory_back(op, completion->result, completion->flags);
     op->complete(op, completion->result, completion->flags);
 }
 

@@ -27,6 +27,13 @@ static inline const struct ring_probe *testing_probe(void)
             skip_because("%s", testing_probe()->sentence);                             \
     } while (0)
 
+/* For tests of C1: a plain build, or TSan, has nobody who could say it. */
+#define needs_to_know_what_is_alive()                                                  \
+    do {                                                                               \
+        if (!MEM_IS_WATCHED || !testing_instrumented())                                \
+            skip_because("only ASan and valgrind know which memory is alive");         \
+    } while (0)
+
 #define needs_feature(feature)                                                         \
     do {                                                                               \
         needs_io_uring();                                                              \

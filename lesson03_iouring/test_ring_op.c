@@ -5,10 +5,12 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/testing/faults.h"
 #include "lesson03_iouring/ring_buffers.h"
+#include "lesson03_iouring/ring_future.h"
 
 static void make_pair(int ends[2])
 {
@@ -43,22 +45,107 @@ static void free_a_buffer_that_the_kernel_owns(void *argument)
     ring_reap(&ring);
 }
 
-static bool knows_what_is_alive(void)
-{
-#if defined(MEMCHECK_TSAN)
-    return false;
-#else
-    return testing_instrumented();
-#endif
-}
-
 static void C1_a_buffer_that_was_freed_in_flight_is_noticed(void **state)
 {
     (void)state;
     needs_io_uring();
-    if (!knows_what_is_alive())
-        skip_because("only ASan and valgrind know which memory is alive");
+    needs_to_know_what_is_alive();
     assert_dies(free_a_buffer_that_the_kernel_owns, NULL, "rule C1");
+}
+
+/* One operation of each kind, on memory of `size` bytes that is freed once it is started. */
+struct early_free {
+    const char *said;
+    size_t size;
+    struct ring_future (*make)(struct ring *ring, int ends[2], void *memory);
+};
+
+static struct ring_future read_into(struct ring *ring, int ends[2], void *memory)
+{
+    return ring_read(ring, ends[0], memory, 16, 0);
+}
+
+static struct ring_future write_from(struct ring *ring, int ends[2], void *memory)
+{
+    return ring_write(ring, ends[1], memory, 16, 0);
+}
+
+static struct ring_future recv_into(struct ring *ring, int ends[2], void *memory)
+{
+    return ring_recv(ring, ends[0], memory, 16, 0);
+}
+
+static struct ring_future send_from(struct ring *ring, int ends[2], void *memory)
+{
+    return ring_send(ring, ends[1], memory, 16, 0);
+}
+
+static struct ring_future open_path(struct ring *ring, int ends[2], void *memory)
+{
+    (void)ends;
+    return ring_openat(ring, AT_FDCWD, memcpy(memory, "/dev/null", 10), O_RDONLY, 0);
+}
+
+static struct ring_future stat_path(struct ring *ring, int ends[2], void *memory)
+{
+    static struct statx about;
+    (void)ends;
+    return ring_statx(ring, AT_FDCWD, memcpy(memory, "/dev/null", 10), 0, STATX_SIZE,
+                      &about);
+}
+
+static struct ring_future stat_into(struct ring *ring, int ends[2], void *memory)
+{
+    (void)ends;
+    return ring_statx(ring, AT_FDCWD, "/dev/null", 0, STATX_SIZE, memory);
+}
+
+static struct ring_future connect_to(struct ring *ring, int ends[2], void *memory)
+{
+    memset(memory, 0, 16);
+    return ring_connect(ring, ends[0], memory, 16); /* whatever it answers */
+}
+
+static struct early_free early_frees[] = {
+    { "read: the kernel had its buffer, 16 bytes", 16, read_into },
+    { "write: the kernel had its buffer, 16 bytes", 16, write_from },
+    { "recv: the kernel had its buffer, 16 bytes", 16, recv_into },
+    { "send: the kernel had its buffer, 16 bytes", 16, send_from },
+    { "openat: the kernel had its path, 10 bytes", 16, open_path },
+    { "statx: the kernel had its path", 16, stat_path },
+    { "statx: the kernel had its buffer, 256 bytes", 256, stat_into },
+    { "connect: the kernel had its address, 16 bytes", 16, connect_to },
+};
+
+static void free_too_early(void *argument)
+{
+    const struct early_free *early = argument;
+    struct ring_config config = { .entries = 4 };
+    struct ring ring;
+    int ends[2];
+    char *memory = malloc(early->size);
+    if (!memory || ring_init(&ring, &config) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return;
+    memset(memory, 'x', early->size);
+    struct ring_future future = early->make(&ring, ends, memory);
+    if (poll_future(&future.future) != POLL_PENDING)
+        return;
+    ring_submit(&ring);
+    free(memory);
+    if (send(ends[1], "late", 4, MSG_NOSIGNAL) == 4)
+        drive_future(&ring, &future.future);
+}
+
+static void C1_each_operation_names_what_was_freed(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    needs_to_know_what_is_alive();
+    for (unsigned i = 0; i < ARRAY_SIZE(early_frees); i++) {
+        assert_dies(free_too_early, &early_frees[i], early_frees[i].said);
+        assert_dies(free_too_early, &early_frees[i], "rule C1");
+    }
 }
 
 static void C1_a_cancelled_read_may_fill_its_buffer_until_its_own_completion(
@@ -314,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(C1_a_buffer_that_was_freed_in_flight_is_noticed),
+        cmocka_unit_test(C1_each_operation_names_what_was_freed),
         cmocka_unit_test(
             C1_a_cancelled_read_may_fill_its_buffer_until_its_own_completion),
         cmocka_unit_test(C15_complete_may_give_the_memory_away),

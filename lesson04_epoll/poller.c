@@ -13,47 +13,33 @@
  * Trap three is fork. The child inherits the number, and behind it the same epoll set
  * as its parent: a remove in the child would be a remove in the parent. Asking getpid
  * on each call would cost a system call; a counter that a fork handler raises costs a
- * load. (R11; _Fork and raw clone run no handlers: exec after those, as one should.)
+ * load (R11; common/forks.h).
  *
  * Sources: epoll(7), epoll_wait(2), signal(7). */
 #include "lesson04_epoll/poller.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/forks.h"
 #include "common/memcheck.h"
-
-static _Atomic unsigned forks;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-static int fork_watched; /* written under fork_once: 0 or negative errno */
-
-static void count_fork(void)
-{
-    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
-}
-
-static void watch_forks(void)
-{
-    fork_watched = -pthread_atfork(NULL, NULL, count_fork);
-}
 
 static bool is_ours(const struct poller *poller)
 {
-    return poller->forks == atomic_load_explicit(&forks, memory_order_relaxed);
+    return poller->forks == forks_count();
 }
 
 int poller_init(struct poller *poller)
 {
     *poller = (struct poller){ .fd = -1 };
-    pthread_once(&fork_once, watch_forks);
-    if (fork_watched < 0)
-        return fork_watched;
-    poller->forks = atomic_load_explicit(&forks, memory_order_relaxed);
+    int err = forks_watch();
+    if (err < 0)
+        return err;
+    poller->forks = forks_count();
     poller->fd = epoll_create1(EPOLL_CLOEXEC);
     return poller->fd < 0 ? -errno : 0;
 }

@@ -255,26 +255,29 @@ static enum io_type type_of_socket(int fd)
     return value == SOCK_STREAM ? IO_TYPE_STREAM : IO_TYPE_DATAGRAM;
 }
 
-/* A terminal has, /dev/null has not; epoll knows. */
-static bool has_readiness(int fd)
+/* A terminal has, /dev/null has not; epoll knows: 1, 0, or why it could not be asked. */
+static int has_readiness(int fd)
 {
     struct poller poller;
-    if (poller_init(&poller) < 0)
-        return false;
-    int err = poller_add(&poller, fd, POLLER_READABLE, NULL);
+    int err = poller_init(&poller);
+    if (err == 0)
+        err = poller_add(&poller, fd, POLLER_READABLE, NULL);
     poller_finish(&poller);
-    return err == 0;
+    return err == 0 ? 1 : err == -EPERM ? 0 : err;
 }
 
-static enum io_type type_of(int fd, const struct stat *about)
+/* An enum io_type, or negative errno. */
+static int type_of(int fd, const struct stat *about)
 {
+    int ready;
     switch (about->st_mode & S_IFMT) {
     case S_IFSOCK:
         return type_of_socket(fd);
     case S_IFIFO:
         return IO_TYPE_STREAM;
     case S_IFCHR:
-        return has_readiness(fd) ? IO_TYPE_ANY : IO_TYPE_FILE;
+        ready = has_readiness(fd);
+        return ready < 0 ? ready : ready ? IO_TYPE_ANY : IO_TYPE_FILE;
     default:
         return IO_TYPE_FILE;
     }
@@ -285,10 +288,13 @@ int net_wrap(int fd, struct io_source **source)
     struct stat about;
     if (fstat(fd, &about) < 0)
         return -errno;
+    int type = type_of(fd, &about);
+    if (type < 0)
+        return type;
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;
-    return io_attach(fd, type_of(fd, &about), source);
+    return io_attach(fd, (enum io_type)type, source);
 }
 
 /* ---- connect */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/forks.h"
 #include "lesson02_wakers/pace.h"
 #include "lesson05_reactor/ring_source.h"
 
@@ -28,33 +29,11 @@ enum { EMPTY = 0, TOKEN = 1, PARKED = 2 };
 #define DEFAULT_LENT_BUFFERS 1024
 #define REAP_BATCH 64
 #define BUSY_TURNS 4
-
-/* ---- forks */
-
-static _Atomic unsigned forks;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-static int fork_watched; /* written under fork_once: 0 or negative errno */
-
-static void count_fork(void)
-{
-    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
-}
-
-static void watch_forks(void)
-{
-    fork_watched = -pthread_atfork(NULL, NULL, count_fork);
-}
-
-static int note_forks(struct ring_driver *self)
-{
-    pthread_once(&fork_once, watch_forks);
-    self->forks = atomic_load_explicit(&forks, memory_order_relaxed);
-    return fork_watched;
-}
+#define FINISH_TRIES 1000
 
 bool ring_driver_is_ours(const struct ring_driver *self)
 {
-    return self->forks == atomic_load_explicit(&forks, memory_order_relaxed);
+    return self->forks == forks_count();
 }
 
 /* ---- the two sides */
@@ -274,6 +253,7 @@ static int init_ring(struct ring_driver *self, const struct ring_driver_config *
     if (!ring.cq_entries)
         ring.cq_entries = ring.entries * 16;
     self->slack = timer_slack();
+    self->forks = forks_count();
     int err = ring_init(&self->ring, &ring);
     if (err == 0)
         ring_files_init(self);
@@ -290,7 +270,7 @@ int ring_driver_init(struct ring_driver *driver,
     };
     io_survive_sigpipe();
     size_t lent_size = config->lent_size ? config->lent_size : DEFAULT_LENT_SIZE;
-    int err = note_forks(driver);
+    int err = forks_watch();
     if (err == 0)
         err = timers_init(&driver->timers, config->shared, config->clock,
                           &driver->parker);
@@ -339,7 +319,10 @@ void ring_driver_finish(struct ring_driver *driver)
 {
     if (!driver || !driver->driver.ops)
         return;
-    ring_drain(&driver->ring); /* our own: the kick, multishots of orphans */
+    /* Our own: the kick, multishots of orphans. An enter that fails is made again; what a
+     * ring that never recovers still has in flight, ring_finish says. */
+    for (int i = 0; i < FINISH_TRIES && ring_drain(&driver->ring) < 0;)
+        i++;
     ring_buffers_finish(&driver->group);
     free(driver->segments);
     ring_finish(&driver->ring);

@@ -265,11 +265,20 @@ static void settle_lent(struct io_op *op, int result)
     op->with.bytes.buffer = NULL;
 }
 
-static void mark_name(const struct io_op *op)
+/* Beside what it reads or fills, an operation may have been given a name, or where to put
+ * a name's size. */
+static void take_name_back(const struct io_op *op, int result)
 {
-    const struct io_packet *packet = container_of_const(op, struct io_packet, op);
-    if (packet->name)
-        MEM_KERNEL_FILLED(packet->name, packet->header.msg_namelen);
+    bool filled = result >= 0 && op->kind != IO_SENDTO;
+    if (op->kind == IO_ACCEPT) {
+        ring_op_take_back(&op->via.ring, "address's size", op->with.address.size,
+                          sizeof *op->with.address.size, filled);
+    } else if (op->kind == IO_RECVFROM || op->kind == IO_SENDTO) {
+        const struct io_packet *packet = container_of_const(op, struct io_packet, op);
+        socklen_t size = packet->header.msg_namelen; /* 0: the peer has none */
+        ring_op_take_back(&op->via.ring, "address", packet->name, size ? size : 1,
+                          filled && size);
+    }
 }
 
 /* Did it read something, or write all that was left? */
@@ -296,8 +305,8 @@ COLD static void settle(struct io_op *op, int result)
     }
     if (op->kind == IO_RECV_LENT)
         settle_lent(op, result);
-    if (op->kind == IO_RECVFROM && result >= 0) /* the second thing that was filled */
-        mark_name(op);
+    if (MEM_IS_WATCHED)
+        take_name_back(op, result);
     ring_op_finish(op, result);
 }
 

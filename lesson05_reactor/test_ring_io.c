@@ -23,6 +23,94 @@ static struct driver_subject shared = { .name = "io_uring",
                                         .close = close_ring_driver,
                                         .shared = true };
 
+/* ---- C1: memory that is freed while an operation has it */
+
+struct early_free {
+    const char *said;
+    void (*start)(struct driver_world *w, void *memory);
+    size_t size;
+};
+
+static struct io_source *early_source;
+static int early_peer;
+
+/* Starts it, frees the memory, and lets it end. */
+static void free_under(struct driver_world *w, struct future *future, void *memory)
+{
+    if (poll_in(w, future) != POLL_PENDING)
+        return;
+    turn(w);
+    free(memory);
+    write_raw(early_peer, "late", 4); /* ends what receives */
+    close(early_peer);                /* and what sends */
+    drive(w, future);
+}
+
+static void free_under_recv(struct driver_world *w, void *memory)
+{
+    struct io_op op = io_recv(early_source, memory, 16);
+    free_under(w, &op.future, memory);
+}
+
+static void free_under_send(struct driver_world *w, void *memory)
+{
+    struct io_op op = io_send(early_source, memory, (size_t)1 << 20); /* too much */
+    free_under(w, &op.future, memory);
+}
+
+static void free_under_accept(struct driver_world *w, void *memory)
+{
+    struct net_address address;
+    struct io_source *listener = attach_fd(listen_locally(&address), IO_TYPE_LISTENER);
+    *(socklen_t *)memory = sizeof(struct sockaddr_in);
+    struct sockaddr *name = (struct sockaddr *)(void *)((char *)memory + 16);
+    struct io_op op = io_accept(listener, name, memory);
+    assert_int_equal(poll_in(w, &op.future), POLL_PENDING);
+    turn(w);
+    free(memory);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    connect(client, &address.any, address.size);
+    drive(w, &op.future);
+}
+
+static void free_under_recvfrom(struct driver_world *w, void *memory)
+{
+    static char got[8];
+    socklen_t size = 32;
+    struct io_packet op = io_recvfrom(early_source, got, sizeof got, memory, &size);
+    free_under(w, &op.future, memory);
+}
+
+static struct early_free early_frees[] = {
+    { "recv: the kernel had its buffer, 16 bytes", free_under_recv, 16 },
+    { "send: the kernel had its buffer", free_under_send, (size_t)1 << 20 },
+    { "accept: the kernel had its buffer, 16 bytes", free_under_accept, 64 },
+    { "recvmsg: the kernel had its address", free_under_recvfrom, 32 },
+};
+
+static void free_too_early(void *argument)
+{
+    const struct early_free *early = argument;
+    struct driver_world w = { 0 };
+    if (!open_world(&w, &shared))
+        return;
+    void *memory = malloc(early->size);
+    memset(memory, 'x', early->size);
+    early_source = half_pair(&early_peer);
+    early->start(&w, memory);
+}
+
+static void C1_an_operation_names_what_was_freed(void **state)
+{
+    (void)state;
+    needs_io_uring();
+    needs_to_know_what_is_alive();
+    for (unsigned i = 0; i < ARRAY_SIZE(early_frees); i++)
+        assert_dies(free_too_early, &early_frees[i], early_frees[i].said);
+}
+
+/* ---- what the contract of all drivers cannot reach */
+
 /* Receives that nothing comes for, enough to fill the queue. */
 struct crowd {
     struct io_source *sources[FULL];
@@ -356,6 +444,7 @@ static void without_a_table_descriptors_do(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(C1_an_operation_names_what_was_freed),
         cmocka_unit_test(C6_a_close_that_found_no_room_for_its_cancel_ends),
         cmocka_unit_test(C6_a_detach_that_found_no_room_stops_the_multishot),
         cmocka_unit_test(an_interrupted_close_is_not_repeated),

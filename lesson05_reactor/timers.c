@@ -93,6 +93,7 @@ int timers_init(struct timers *timers, bool shared, struct virtual_clock *clock,
     timers->clock = clock;
     timers->sleeper = sleeper;
     timers->sleeping_until = 0;
+    timers->stays = false;
     timers->tick = clock_tick();
     if (clock)
         clock->jumper = sleeper;
@@ -172,7 +173,7 @@ unsigned timers_fire(struct timers *timers)
 /* With the lock held: may virtual time jump to `next`? */
 static bool may_jump(struct timers *timers, uint64_t next, uint64_t limit)
 {
-    return timers->clock && next != CLOCK_NEVER && next <= limit &&
+    return timers->clock && !timers->stays && next != CLOCK_NEVER && next <= limit &&
            nobody_holds(timers->clock);
 }
 

@@ -33,8 +33,9 @@ void virtual_clock_hold(struct virtual_clock *clock);
 void virtual_clock_release(struct virtual_clock *clock);
 
 struct timers {
-    struct timer_wheel wheel;    /* guarded by lock when shared */
-    uint64_t sleeping_until;     /* guarded likewise: what the sleeper knows */
+    struct timer_wheel wheel; /* guarded by lock when shared */
+    uint64_t sleeping_until;  /* guarded likewise: what the sleeper knows */
+    bool stays;               /* the sleeper's own: virtual time shall not jump here */
     struct virtual_clock *clock; /* borrows; NULL: real time */
     struct parker *sleeper;      /* borrows; woken for an earlier deadline */
     bool shared;                 /* immutable */

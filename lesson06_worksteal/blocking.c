@@ -25,6 +25,7 @@
 
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/condition.h"
 #include "common/container.h"
 
 #define THREADS_MAX 4096
@@ -215,17 +216,13 @@ static const struct offload_ops blocking_ops = {
 
 static int init_conditions(struct blocking_pool *pool)
 {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    int err = pthread_cond_init(&pool->work, &monotonic);
-    if (err == 0) {
-        err = pthread_cond_init(&pool->changed, &monotonic);
-        if (err)
-            pthread_cond_destroy(&pool->work);
-    }
-    pthread_condattr_destroy(&monotonic);
-    return -err;
+    int err = condition_init(&pool->work);
+    if (err < 0)
+        return err;
+    err = condition_init(&pool->changed);
+    if (err < 0)
+        pthread_cond_destroy(&pool->work);
+    return err;
 }
 
 int blocking_create(struct blocking_pool **out, const struct blocking_config *config)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/condition.h"
 #include "lesson06_worksteal/pool_inside.h"
 
 #define QUEUE_CAPACITY 256
@@ -137,17 +138,13 @@ static void end_threads(struct pool *pool)
 
 static int init_lock(struct pool *pool)
 {
-    pthread_condattr_t monotonic;
-    int err = pthread_mutex_init(&pool->lock, NULL);
-    if (err)
-        return -err;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    err = pthread_cond_init(&pool->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (err)
+    int err = -pthread_mutex_init(&pool->lock, NULL);
+    if (err < 0)
+        return err;
+    err = condition_init(&pool->changed);
+    if (err < 0)
         pthread_mutex_destroy(&pool->lock);
-    return -err;
+    return err;
 }
 
 static void finish_workers(struct pool *pool)

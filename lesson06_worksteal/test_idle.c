@@ -3,7 +3,10 @@
  * A small world of two or three workers and somebody who submits tasks. Each step of each
  * of them is one access to something shared, and the search below tries every order of
  * steps, with the real idle.c in it, remembering the states that it has been in. At the
- * end of each order nobody may be asleep beside a task, and every task must have run. */
+ * end of each order nobody may be asleep beside a task, and every task must have run.
+ *
+ * The explorer (explore_idle.c) runs real threads and real parkers, under weak memory as
+ * well, but knows no states: it walks through each order again, so its cases are smaller. */
 #include "common/testing/testing.h"
 
 #include "lesson06_worksteal/idle.c"

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/condition.h"
 #include "lesson02_wakers/block_on.h"
 #include "lesson07_custom/core_inside.h"
 
@@ -165,12 +166,7 @@ static struct cores *make_cores(struct runtime *runtime)
         free(cores);
         return NULL;
     }
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    int err = pthread_cond_init(&cores->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (err != 0) {
+    if (condition_init(&cores->changed) < 0) {
         pthread_mutex_destroy(&cores->lock);
         free(cores);
         return NULL;

@@ -4,11 +4,14 @@
  * other's deadline, and one of them must let it jump. Invariant: a lane that does not hold
  * the clock has published its next deadline before it let go (release, acquire). So the
  * last one to let go sees all of them: it parks with leave to jump if its own is the
- * earliest; else it wakes the lane that has it, and parks for no longer than until then -
- * lesson 5's timers never jump beyond a park's limit.
+ * earliest; else it wakes the lane that has it.
  *
  * A lane is given its hold by whoever unparks it, so that time cannot jump between the
- * unpark and the waking up. */
+ * unpark and the waking up. But the one that lets time jump wakes by itself, and holds the
+ * clock only after that. So the leave to jump is a turn, which one lane has at a time, from
+ * when it was the last to let go until it holds the clock again. Who has not the turn stays
+ * where it is in time, and will be woken by a later last one. And who parks while another
+ * has the turn calls that one back, for its look may have been too early. */
 #include "lesson07_custom/held_parker.h"
 
 #include <sched.h>
@@ -32,8 +35,9 @@ static struct held_parker *earliest(const struct held_group *group)
 {
     struct held_parker *found = group->first;
     for (struct held_parker *at = found; at; at = at->member)
-        if (atomic_load_explicit(&at->next, memory_order_relaxed) <
-            atomic_load_explicit(&found->next, memory_order_relaxed))
+        /* seq_cst: pairs with the store in held_park, see call_back */
+        if (atomic_load_explicit(&at->next, memory_order_seq_cst) <
+            atomic_load_explicit(&found->next, memory_order_seq_cst))
             found = at;
     return found;
 }
@@ -47,16 +51,6 @@ static void held_unpark(struct parker *parker)
     if (atomic_exchange_explicit(&self->token, TOKEN, memory_order_acq_rel) != PARKED)
         virtual_clock_release(self->group->clock); /* it is awake: it holds itself */
     parker_unpark(self->inner);
-}
-
-static int64_t at_most(const struct held_parker *self, int64_t timeout_ns,
-                       uint64_t deadline)
-{
-    uint64_t now = timers_now(self->timers);
-    uint64_t left = deadline > now ? deadline - now : 1;
-    if (left > INT64_MAX || (timeout_ns >= 0 && (uint64_t)timeout_ns < left))
-        return timeout_ns;
-    return (int64_t)left;
 }
 
 /* Wakes the lane with the earliest deadline, if it sleeps and that is `latest` or sooner. Its parker must not be finished meanwhile; who comes after held_parker_finish
@@ -73,17 +67,55 @@ static void wake_earliest(struct held_group *group, uint64_t latest)
     atomic_fetch_sub_explicit(&group->visitors, 1, memory_order_release);
 }
 
-/* How long may we sleep, now that we have let go? */
-static int64_t whose_turn(struct held_parker *self, bool last, int64_t timeout_ns)
+/* The lane whose turn it is has looked for the earliest deadline, perhaps
+ * before ours was published. It stores `turn` and looks at `next`, we store `next` and look
+ * at `turn`, all seq_cst: one of us sees the other (as in bell.h). */
+static void call_back(const struct held_parker *self)
 {
-    struct held_parker *first = earliest(self->group);
-    uint64_t deadline = atomic_load_explicit(&first->next, memory_order_relaxed);
+    struct held_group *group = self->group;
+    /* acq_rel, release: as in wake_earliest */
+    atomic_fetch_add_explicit(&group->visitors, 1, memory_order_acq_rel);
+    /* seq_cst: pairs with the exchange in take_turn, see above */
+    struct held_parker *other =
+        atomic_load_explicit(&group->turn, memory_order_seq_cst);
+    if (other && other != self &&
+        atomic_load_explicit(&other->token, memory_order_relaxed) == PARKED)
+        held_unpark(&other->parker);
+    atomic_fetch_sub_explicit(&group->visitors, 1, memory_order_release);
+}
+
+static bool take_turn(struct held_parker *self)
+{
+    struct held_parker *nobody = NULL;
+    /* seq_cst: pairs with the load in call_back */
+    return atomic_compare_exchange_strong_explicit(
+        &self->group->turn, &nobody, self, memory_order_seq_cst, memory_order_relaxed);
+}
+
+static void give_turn_back(struct held_parker *self)
+{
+    struct held_parker *seen = self;
+    /* release: pairs with take_turn, for our hold */
+    atomic_compare_exchange_strong_explicit(&self->group->turn, &seen, NULL,
+                                            memory_order_release, memory_order_relaxed);
+}
+
+/* The last one has let go. May it let time jump? If not, it has woken who may. */
+static bool may_jump(struct held_parker *self)
+{
     uint64_t mine = atomic_load_explicit(&self->next, memory_order_relaxed);
-    if (first == self || deadline >= mine)
-        return timeout_ns;
-    if (last)
+    bool ours = mine != CLOCK_NEVER && take_turn(self);
+    struct held_parker *first = earliest(self->group);
+    if (first != self &&
+        atomic_load_explicit(&first->next, memory_order_relaxed) < mine) {
+        if (ours)
+            give_turn_back(self);
         wake_earliest(self->group, mine - 1);
-    return at_most(self, timeout_ns, deadline);
+        return false;
+    }
+    if (!ours)
+        call_back(self);
+    return ours;
 }
 
 static int held_park(struct parker *parker, int64_t timeout_ns)
@@ -93,19 +125,22 @@ static int held_park(struct parker *parker, int64_t timeout_ns)
     unsigned seen = EMPTY;
     if (timeout_ns == 0)
         return parker_park(self->inner, 0);
+    /* seq_cst: pairs with earliest, see call_back */
     atomic_store_explicit(&self->next, timer_wheel_next(&self->timers->wheel),
-                          memory_order_relaxed);
+                          memory_order_seq_cst);
     /* acquire: pairs with held_unpark */
     if (!atomic_compare_exchange_strong_explicit(
             &self->token, &seen, PARKED, memory_order_acquire, memory_order_acquire)) {
         atomic_exchange_explicit(&self->token, EMPTY, memory_order_acquire);
         return parker_park(self->inner, 0);
     }
-    bool last = let_go(clock);
-    int err = parker_park(self->inner, whose_turn(self, last, timeout_ns));
+    call_back(self);
+    self->timers->stays = !(let_go(clock) && may_jump(self));
+    int err = parker_park(self->inner, timeout_ns);
     /* acquire: pairs with held_unpark */
     if (atomic_exchange_explicit(&self->token, EMPTY, memory_order_acquire) == PARKED)
         virtual_clock_hold(clock);
+    give_turn_back(self);
     return err;
 }
 

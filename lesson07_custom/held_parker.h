@@ -33,7 +33,9 @@ struct held_group {
     struct parker jumper;
     struct virtual_clock *clock; /* borrows */
     struct held_parker *first;   /* borrows */
-    _Atomic unsigned visitors;   /* who may be unparking one of them; any thread */
+    /* borrows: the one that may let time jump, until it holds the clock again */
+    _Atomic(struct held_parker *) turn;
+    _Atomic unsigned visitors; /* who may be unparking one of them; any thread */
 };
 
 /* Becomes the clock's jumper, so make it after the lanes' timers. */

@@ -49,7 +49,10 @@ static int open_beneath(int root, const char *path, uint64_t flags)
 
 static int open_component(int folder, const char *name, int flags)
 {
-    int fd = openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC);
+    int fd;
+    do
+        fd = openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
     return fd < 0 ? -errno : fd;
 }
 
@@ -92,10 +95,12 @@ int http_files_init(struct http_files *files, const char *folder)
         return -errno;
     files->root = root;
     int probe = open_beneath(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    files->walking = probe == -ENOSYS || probe == -EPERM;
     if (probe >= 0)
         close(probe);
-    files->walking = probe == -ENOSYS || probe == -EPERM;
-    return 0;
+    else if (!files->walking)
+        http_files_finish(files); /* it did not say whether it is there */
+    return probe < 0 && !files->walking ? probe : 0;
 }
 
 void http_files_finish(struct http_files *files)

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "common/condition.h"
+
 static void answer_dump(struct executor *executor, void *argument)
 {
     struct lane *lane = argument;
@@ -26,19 +28,13 @@ static void answer_dump(struct executor *executor, void *argument)
 
 static int init_dump(struct lane *lane)
 {
-    int err = pthread_mutex_init(&lane->lock, NULL);
-    if (err != 0)
-        return -err;
-    pthread_condattr_t attributes;
-    err = pthread_condattr_init(&attributes);
-    if (err == 0) {
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        err = pthread_cond_init(&lane->answered, &attributes);
-        pthread_condattr_destroy(&attributes);
-    }
-    if (err != 0)
+    int err = -pthread_mutex_init(&lane->lock, NULL);
+    if (err < 0)
+        return err;
+    err = condition_init(&lane->answered);
+    if (err < 0)
         pthread_mutex_destroy(&lane->lock);
-    return -err;
+    return err;
 }
 
 /* The device's, with up to two layers around it. */

@@ -20,7 +20,7 @@
 #include "lesson03_iouring/probe.h"
 #include "lesson07_custom/server_options.h"
 
-/* After EMFILE and its like: wait for connections to end (RULES R5). */
+/* After an accept that failed: it may say the same again at once (RULES R5). */
 #define ACCEPT_PAUSE_MS 100
 
 /* ---- acceptor */
@@ -33,11 +33,6 @@ struct acceptor {
     struct io_op op;
     struct sleep pause;
 };
-
-static bool out_of_resources(int err)
-{
-    return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
-}
 
 /* Hands a new connection to its protocol; consumes the descriptor. */
 static void welcome(struct server *server, int fd)
@@ -57,20 +52,23 @@ static enum poll_state acceptor_poll(struct future *future, struct context *cont
 {
     struct acceptor *self = ASYNC_SELF(acceptor, future);
     ASYNC_BEGIN(self, context);
-    if (io_attach(self->fd, IO_TYPE_LISTENER, &self->listener) < 0) {
-        close(self->fd);
-        ASYNC_RETURN;
+    /* Without memory for a source: the clients wait in the backlog meanwhile. */
+    while (io_attach(self->fd, IO_TYPE_LISTENER, &self->listener) < 0) {
+        if (runtime_is_stopping(runtime_here()) || ASYNC_CANCELLED) {
+            close(self->fd);
+            ASYNC_RETURN;
+        }
+        AWAIT(self->pause, sleep_ms(ACCEPT_PAUSE_MS));
     }
     io_source_drain_at_stop(self->listener);
     while (!runtime_is_stopping(runtime_here())) {
         AWAIT(self->op, io_accept(self->listener, NULL, NULL));
-        if (self->op.result >= 0) {
-            welcome(self->server, self->op.result);
-        } else if (out_of_resources(self->op.result)) {
-            AWAIT(self->pause, sleep_ms(ACCEPT_PAUSE_MS));
-        } else if (self->op.result == -ECANCELED || self->op.result == -EINVAL) {
+        if (self->op.result == -ECANCELED || self->op.result == -EINVAL)
             break; /* cancelled, or shut down by the stop */
-        }
+        if (self->op.result >= 0)
+            welcome(self->server, self->op.result);
+        else
+            AWAIT(self->pause, sleep_ms(ACCEPT_PAUSE_MS));
     }
     AWAIT(self->op, io_close(self->listener));
     ASYNC_END;

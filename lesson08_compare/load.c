@@ -159,12 +159,12 @@ static int compare_counts(const void *a, const void *b)
 }
 
 /* How evenly the server treated its connections. */
-static void judge_fairness(struct load *load)
+static int judge_fairness(struct load *load)
 {
     unsigned n = load->plan->connections;
     uint64_t *counts = calloc(n, sizeof *counts);
     if (!counts)
-        return;
+        return -ENOMEM; /* zeros would pass for a measurement */
     for (unsigned i = 0; i < n; i++)
         counts[i] = load->connections[i].measured;
     qsort(counts, n, sizeof *counts, compare_counts);
@@ -172,6 +172,7 @@ static void judge_fairness(struct load *load)
     load->result->fair_median = counts[n / 2];
     load->result->fair_max = counts[n - 1];
     free(counts);
+    return 0;
 }
 
 static int run(struct load *load)
@@ -273,7 +274,7 @@ int load_run(const struct load_plan *plan, struct load_result *result)
             err = run_on_time(&load);
         if (err == 0) {
             note_what_never_came_back(&load);
-            judge_fairness(&load);
+            err = judge_fairness(&load);
         }
         load_disconnect_all(&load);
     }

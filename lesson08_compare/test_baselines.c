@@ -265,10 +265,11 @@ static void R5_a_server_out_of_descriptors_recovers(void **state)
 
 static const char *faulty_call;
 static long faulty_nth;
+static int faulty_errno = ENOMEM;
 
 static void one_call_fails(void)
 {
-    fault_arm(faulty_call, faulty_nth, ENOMEM);
+    fault_arm(faulty_call, faulty_nth, faulty_errno);
 }
 
 /* One failed call may cost one connection, or the start with exit status 1; never the
@@ -298,6 +299,77 @@ static void one_failed_call_costs_at_most_one_connection(void **state)
             assert_int_equal(status, 0);
             assert_in_range(served, 3, 4);
         }
+}
+
+/* Of those calls that this server makes. */
+static void interrupted_calls_cost_nothing(void **state)
+{
+    static const char *const calls[] = {
+        "recv",
+        "send",
+        "accept4",
+        "epoll_wait",
+        "poll",
+        "nanosleep",
+        "close",
+        "shutdown",
+        "pthread_cond_wait",
+        "io_uring_submit",
+        "io_uring_submit_and_wait",
+        "io_uring_register_ring_fd",
+        "getrlimit",
+        "setrlimit",
+    };
+    start(state, "echo", NULL);
+    stop_well(); /* the probe */
+    faulty_errno = EINTR;
+    for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+        for (faulty_nth = 1; faulty_nth <= 3; faulty_nth++) {
+            faulty_call = calls[i];
+            test_server_start(&server, ((struct contestant *)*state)->serve, "echo",
+                              one_call_fails);
+            int served = 0;
+            for (int connection = 0; server.port >= 0 && connection < 4; connection++)
+                served += is_served();
+            int status = test_server_end(&server, server.port < 0 ? 0 : SIGTERM);
+            if (status != 0 || served != 4)
+                fail_msg("%s number %ld is interrupted: %d of 4 served, status %d; %s",
+                         faulty_call, faulty_nth, served, status, server.said);
+        }
+    faulty_errno = ENOMEM;
+}
+
+/* A call that this server does not make lets it start. */
+static void a_start_that_fails_is_status_1(void **state)
+{
+    static const char *const calls[] = {
+        "socket",
+        "bind",
+        "listen",
+        "setsockopt",
+        "getsockname",
+        "signalfd",
+        "open",
+        "epoll_create1",
+        "io_uring_register_buf_ring",
+        "pthread_mutex_init",
+        "pthread_cond_init",
+        "pthread_attr_setstacksize",
+    };
+    start(state, "echo", NULL);
+    stop_well(); /* the probe */
+    faulty_nth = 1;
+    for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+        faulty_call = calls[i];
+        test_server_start(&server, ((struct contestant *)*state)->serve, "echo",
+                          one_call_fails);
+        int expected = server.port < 0 ? 1 : 0;
+        bool served = server.port < 0 || is_served();
+        int status = test_server_end(&server, server.port < 0 ? 0 : SIGTERM);
+        if (!served || status != expected || (i < 6 && !expected))
+            fail_msg("%s fails: status %d, expected 1; it said: %s", faulty_call,
+                     status, server.said);
+    }
 }
 
 static void wrong_options(void *argument)
@@ -378,6 +450,8 @@ int main(void)
         FOR_ALL(R6_peers_that_hang_up_hurt_nobody),
         FOR_ALL(R5_a_server_out_of_descriptors_recovers),
         FOR_ALL(one_failed_call_costs_at_most_one_connection),
+        FOR_ALL(interrupted_calls_cost_nothing),
+        FOR_ALL(a_start_that_fails_is_status_1),
         cmocka_unit_test(options_are_answered_with_a_sentence_and_a_status),
         cmocka_unit_test(a_port_in_use_is_status_1),
         cmocka_unit_test(C14_refused_io_uring_is_one_sentence),

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include "common/clock.h"
+#include "common/errname.h"
 #include "common/testing/faults.h"
 #include "lesson08_compare/base_epoll.h"
 #include "lesson08_compare/load.h"
@@ -235,6 +236,50 @@ static void every_failed_call_is_an_error_and_no_leak(void **state)
         }
 }
 
+/* The errno that a lost connection was reported with; -EIO: another reason. */
+static int reported(void)
+{
+    static const int known[] = { ECONNRESET, ENOMEM, EPIPE };
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (strstr(result.error, errname(known[i])))
+            return -known[i];
+    return -EIO;
+}
+
+static int measure_a_little(void *argument)
+{
+    struct load_plan p = plan(2, 64, 4);
+    (void)argument;
+    int err = load_run(&p, &result);
+    FAULT_EXPECT((err < 0 || result.errors > 0) == (result.error[0] != '\0'));
+    return err < 0 ? err : result.errors > 0 ? reported() : 0;
+}
+
+static void each_call_is_made_again_or_reported(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        { "malloc", ENOMEM, FAULT_REPORTED },
+        { "calloc", ENOMEM, FAULT_REPORTED },
+        { "epoll_create1", EMFILE, FAULT_REPORTED },
+        { "epoll_ctl", ENOSPC, FAULT_REPORTED },
+        { "epoll_wait", EINTR, FAULT_SURVIVED | FAULT_RARE },
+        { "epoll_pwait2", EINTR, FAULT_SURVIVED | FAULT_RARE },
+        { "socket", ENFILE, FAULT_REPORTED },
+        { "connect", ECONNREFUSED, FAULT_REPORTED },
+        { "setsockopt", ENOPROTOOPT, FAULT_REPORTED },
+        { "getrlimit", EPERM, FAULT_SURVIVED },
+        { "setrlimit", EPERM, FAULT_SURVIVED },
+        { "sendmsg", EINTR, FAULT_SURVIVED },
+        { "sendmsg", EPIPE, FAULT_REPORTED },
+        { "sendmsg", ENOMEM, FAULT_REPORTED },
+        { "recv", EINTR, FAULT_SURVIVED },
+        { "recv", ECONNRESET, FAULT_REPORTED },
+        { "close", EINTR, FAULT_SURVIVED },
+    };
+    SWEEP(measure_a_little, NULL, faults);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +299,8 @@ int main(void)
                                         stop_echo),
         cmocka_unit_test_setup_teardown(every_failed_call_is_an_error_and_no_leak,
                                         start_echo, stop_echo),
+        cmocka_unit_test_setup_teardown(each_call_is_made_again_or_reported, start_echo,
+                                        stop_echo),
     };
     return cmocka_run_group_tests_name("load", tests, NULL, NULL);
 }

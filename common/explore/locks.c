@@ -28,8 +28,8 @@ bool locks_is_ready(const struct thread *thread)
     case OP_LOCK:
         return owner == 0;
     case OP_RELOCK:
-        return owner == 0 &&
-               (thread->woken || (op->timed && engine->timeouts_left > 0));
+        return owner == 0 && (thread->woken || thread->timed_out ||
+                              (op->timed && engine->timeouts_left > 0));
     default:
         return true;
     }
@@ -102,13 +102,13 @@ static int wait(pthread_cond_t *condition, pthread_mutex_t *mutex,
     shade_access((uintptr_t)condition, 4, ACCESS_ATOMIC, pc);
     engine_note(&op, 0, 0, true, false);
     give(self, mutex, pc);
-    self->woken = false;
+    self->woken = self->timed_out = false;
     op.kind = OP_RELOCK;
     op.timed = until != NULL;
     op.deadline = until ? nanoseconds(until) : 0;
     self = engine_announce(&op);
     bool late = !self->woken;
-    if (late && engine->timeouts_left > 0)
+    if (late && !self->timed_out && engine->timeouts_left > 0)
         engine->timeouts_left--;
     if (late && op.deadline > engine->now)
         engine->now = op.deadline;
@@ -121,7 +121,17 @@ static bool waits_on(int t, const void *condition)
 {
     const struct thread *thread = &engine->threads[t];
     return !thread->done && thread->op.kind == OP_RELOCK && !thread->woken &&
-           thread->op.also == (uintptr_t)condition;
+           !thread->timed_out && thread->op.also == (uintptr_t)condition;
+}
+
+/* A signal comes: was the waiter's time over already? Then it waits for the mutex only,
+ * and the signal is not for it. */
+static bool was_late(struct thread *thread)
+{
+    if (!thread->op.timed || engine->timeouts_left == 0 || explore_choose(2) == 0)
+        return false;
+    engine->timeouts_left--;
+    return thread->timed_out = true;
 }
 
 static void wake_waiters(pthread_cond_t *condition, bool all, uintptr_t pc)
@@ -131,7 +141,7 @@ static void wake_waiters(pthread_cond_t *condition, bool all, uintptr_t pc)
     shade_access((uintptr_t)condition, 4, ACCESS_ATOMIC, pc);
     int waiting[EXPLORE_THREADS], count = 0;
     for (int t = 0; t < engine->thread_count; t++)
-        if (waits_on(t, condition))
+        if (waits_on(t, condition) && !was_late(&engine->threads[t]))
             waiting[count++] = t;
     engine_note(&op, (uint64_t)count, all, true, false);
     for (int i = 0; all && i < count; i++)

@@ -1,18 +1,18 @@
-/* faults: the wrappers themselves.
+/* faults: which call is to fail, and the loop around a scenario.
  *
- * One macro a signature. The list of wrapped names is repeated in the Makefile (WRAP),
- * since the linker needs it; a name that is in one list only does not link. */
+ * One fault is armed at a time, in plain variables that are published by `armed`; the
+ * wrappers (faults_wrap.c) ask fault_strikes(). */
 #include "common/testing/faults.h"
 
-#include <errno.h>
-#include <liburing.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
-#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/types.h>
+#include <unistd.h>
+
+#include "common/errname.h"
+#include "common/testing/faults_inside.h"
+#include "common/testing/testing.h"
 
 static const char *armed_call;
 static int armed_errno;
@@ -20,25 +20,34 @@ static bool armed_always;
 static void (*armed_then)(void *argument);
 static void *armed_then_argument;
 static _Atomic bool armed;
+static _Atomic int pauses;
 static _Atomic long countdown;
 static _Atomic long failures;
+static _Atomic long blocks_alive;
+static _Atomic long bytes_mapped;
 
-static bool fails(const char *call)
+bool fault_is_armed(void)
 {
-    if (!atomic_load_explicit(&armed, memory_order_acquire)) /* pairs with arm() */
-        return false;
+    return atomic_load_explicit(&armed, memory_order_acquire) && /* pairs with arm() */
+           atomic_load_explicit(&pauses, memory_order_relaxed) == 0;
+}
+
+int fault_strikes(const char *call)
+{
+    if (!fault_is_armed())
+        return 0;
     if (strcmp(armed_call, "*") != 0 && strcmp(armed_call, call) != 0)
-        return false;
+        return 0;
     if (!armed_always &&
         atomic_fetch_sub_explicit(&countdown, 1, memory_order_relaxed) != 1)
-        return false;
+        return 0;
     atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
     if (armed_then) {
         fault_disarm();
         armed_then(armed_then_argument);
     }
     errno = armed_errno;
-    return true;
+    return armed_errno;
 }
 
 static void arm(const char *call, long nth, int err, bool always)
@@ -48,7 +57,9 @@ static void arm(const char *call, long nth, int err, bool always)
     armed_always = always;
     atomic_store_explicit(&countdown, nth, memory_order_relaxed);
     atomic_store_explicit(&failures, 0, memory_order_relaxed);
-    atomic_store_explicit(&armed, true, memory_order_release); /* pairs with fails() */
+    atomic_store_explicit(&pauses, 0, memory_order_relaxed);
+    atomic_store_explicit(&armed, true,
+                          memory_order_release); /* pairs with fault_is_armed() */
 }
 
 void fault_arm(const char *call, long nth, int err)
@@ -69,7 +80,18 @@ void fault_call_then(void (*then)(void *argument), void *argument)
 
 void fault_disarm(void)
 {
-    atomic_store_explicit(&armed, false, memory_order_release); /* pairs with fails() */
+    atomic_store_explicit(&armed, false,
+                          memory_order_release); /* pairs with fault_is_armed() */
+}
+
+void fault_pause(void)
+{
+    atomic_fetch_add_explicit(&pauses, 1, memory_order_relaxed);
+}
+
+void fault_resume(void)
+{
+    atomic_fetch_sub_explicit(&pauses, 1, memory_order_relaxed);
 }
 
 long fault_count(void)
@@ -86,63 +108,144 @@ bool fault_sweep(long n, const char *call, int err)
     return true;
 }
 
-/* WRAP(type, value on failure, name, (parameters), (arguments)) */
-#define WRAP(type, failed, name, parameters, arguments)                                \
-    type __real_##name parameters;                                                     \
-    type __wrap_##name parameters;                                                     \
-    type __wrap_##name parameters                                                      \
-    {                                                                                  \
-        return fails(#name) ? (failed) : __real_##name arguments;                      \
-    }
+/* ---- what is alive */
 
-WRAP(void *, NULL, malloc, (size_t size), (size))
-WRAP(void *, NULL, calloc, (size_t n, size_t size), (n, size))
-WRAP(void *, NULL, realloc, (void *p, size_t size), (p, size))
-WRAP(void *, NULL, aligned_alloc, (size_t align, size_t size), (align, size))
-WRAP(void *, (void *)-1, mmap,
-     (void *p, size_t size, int prot, int flags, int fd, off_t offset),
-     (p, size, prot, flags, fd, offset))
-WRAP(int, armed_errno, pthread_create,
-     (pthread_t * thread, const pthread_attr_t *attr, void *(*start)(void *),
-      void *arg),
-     (thread, attr, start, arg))
-WRAP(int, -1, eventfd, (unsigned initial, int flags), (initial, flags))
-WRAP(int, -1, epoll_create1, (int flags), (flags))
-WRAP(int, -1, epoll_ctl, (int ep, int op, int fd, struct epoll_event *event),
-     (ep, op, fd, event))
-WRAP(int, -1, epoll_wait, (int ep, struct epoll_event *events, int n, int timeout),
-     (ep, events, n, timeout))
-WRAP(int, -1, epoll_pwait2,
-     (int ep, struct epoll_event *events, int n, const struct timespec *timeout,
-      const sigset_t *mask),
-     (ep, events, n, timeout, mask))
-WRAP(ssize_t, -1, read, (int fd, void *buffer, size_t size), (fd, buffer, size))
-WRAP(ssize_t, -1, write, (int fd, const void *buffer, size_t size), (fd, buffer, size))
-WRAP(ssize_t, -1, pread, (int fd, void *buffer, size_t size, off_t offset),
-     (fd, buffer, size, offset))
-WRAP(ssize_t, -1, pwrite, (int fd, const void *buffer, size_t size, off_t offset),
-     (fd, buffer, size, offset))
-WRAP(ssize_t, -1, recv, (int fd, void *buffer, size_t size, int flags),
-     (fd, buffer, size, flags))
-WRAP(ssize_t, -1, send, (int fd, const void *buffer, size_t size, int flags),
-     (fd, buffer, size, flags))
-WRAP(ssize_t, -armed_errno, sys_recv, (int fd, void *buffer, size_t size, int flags),
-     (fd, buffer, size, flags))
-WRAP(ssize_t, -armed_errno, sys_send,
-     (int fd, const void *buffer, size_t size, int flags), (fd, buffer, size, flags))
-WRAP(int, -1, socket, (int domain, int type, int protocol), (domain, type, protocol))
-WRAP(int, -1, bind, (int fd, const struct sockaddr *address, socklen_t size),
-     (fd, address, size))
-WRAP(int, -1, listen, (int fd, int backlog), (fd, backlog))
-WRAP(int, -1, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags),
-     (fd, address, size, flags))
-WRAP(int, -1, connect, (int fd, const struct sockaddr *address, socklen_t size),
-     (fd, address, size))
-WRAP(int, -armed_errno, io_uring_queue_init_params,
-     (unsigned entries, struct io_uring *ring, struct io_uring_params *params),
-     (entries, ring, params))
-WRAP(int, -armed_errno, io_uring_submit, (struct io_uring * ring), (ring))
-WRAP(int, -armed_errno, io_uring_submit_and_wait_timeout,
-     (struct io_uring * ring, struct io_uring_cqe **cqe, unsigned n,
-      struct __kernel_timespec *timeout, sigset_t *mask),
-     (ring, cqe, n, timeout, mask))
+void fault_count_blocks(long change)
+{
+    atomic_fetch_add_explicit(&blocks_alive, change, memory_order_relaxed);
+}
+
+void fault_count_mapped(size_t size, int direction)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    long pages = ((long)size + page - 1) / page;
+    atomic_fetch_add_explicit(&bytes_mapped, direction * pages * page,
+                              memory_order_relaxed);
+}
+
+long fault_blocks_alive(void)
+{
+    return atomic_load_explicit(&blocks_alive, memory_order_relaxed);
+}
+
+long fault_bytes_mapped(void)
+{
+    return atomic_load_explicit(&bytes_mapped, memory_order_relaxed);
+}
+
+/* ---- tables of faults */
+
+struct balance {
+    int fds;
+    long blocks;
+    long mapped;
+};
+
+static struct balance balance(void)
+{
+    return (struct balance){ open_fds(), fault_blocks_alive(), fault_bytes_mapped() };
+}
+
+/* Which run this is, for a reader of its end. */
+static char running[256];
+
+/* A scenario that hangs or aborts could not say by itself which call had failed. */
+static void say_which_run(int signal_number)
+{
+    const char *what = signal_number == SIGALRM ? "still waits" : "died";
+    char text[sizeof running + 64];
+    int n = snprintf(text, sizeof text, "%s: it %s\n", running, what);
+    ssize_t written = write(STDERR_FILENO, text, (size_t)n);
+    (void)written; /* nowhere left to report it */
+    signal(SIGABRT, SIG_DFL);
+    raise(SIGABRT);
+}
+
+static const char *fault_name(int err)
+{
+    return err == FAULT_SHORT     ? "one byte only"
+           : err == FAULT_NOTHING ? "nothing"
+                                  : errname(err);
+}
+
+static int run_watched(int (*run)(void *argument), void *argument)
+{
+    void (*on_alarm)(int) = signal(SIGALRM, say_which_run);
+    void (*on_abort)(int) = signal(SIGABRT, say_which_run);
+    alarm(TEST_PATIENCE_S);
+    int answer = run(argument);
+    alarm(0);
+    signal(SIGALRM, on_alarm);
+    signal(SIGABRT, on_abort);
+    fault_disarm();
+    return answer;
+}
+
+static bool as_promised(const struct fault *fault, int answer)
+{
+    int promised = fault->answer & ~FAULT_RARE;
+    bool reported = fault->err > 0 && answer == -fault->err;
+    return (reported && promised != FAULT_SURVIVED) ||
+           (answer == 0 && promised != FAULT_REPORTED);
+}
+
+static void judge(const struct fault *fault, int answer, long failed)
+{
+    if (answer > 0)
+        fail_msg("%s: what line %d expects does not hold", running, answer);
+    if (!fault || !failed) {
+        if (answer != 0)
+            fail_msg("%s: nothing failed, expected 0, got %d (%s)", running, answer,
+                     errname(answer));
+    } else if (!as_promised(fault, answer)) {
+        static const char *const words[] = { "the error", "0", "the error or 0" };
+        fail_msg("%s: expected %s, got %d (%s)", running,
+                 words[fault->answer & ~FAULT_RARE], answer,
+                 answer ? errname(answer) : "success");
+    }
+}
+
+static void judge_balance(const struct balance *before)
+{
+    struct balance after = balance();
+    if (after.fds != before->fds || after.blocks != before->blocks ||
+        after.mapped != before->mapped)
+        fail_msg("%s: left behind: %d descriptors, %ld blocks, %ld mapped bytes",
+                 running, after.fds - before->fds, after.blocks - before->blocks,
+                 after.mapped - before->mapped);
+}
+
+static void sweep_row(const char *name, int (*run)(void *argument), void *argument,
+                      const struct fault *fault)
+{
+    if (strcmp(fault->call, "sqe") == 0 && !fault_sqe_works())
+        return;
+    long failed = 1, n;
+    for (n = 1; failed; n++) {
+        struct balance before = balance();
+        snprintf(running, sizeof running, "%s, %s number %ld fails with %s", name,
+                 fault->call, n, fault_name(fault->err));
+        fault_arm(fault->call, n, fault->err);
+        int answer = run_watched(run, argument);
+        failed = fault_count();
+        judge(fault, answer, failed);
+        judge_balance(&before);
+    }
+    if (n == 2 && !(fault->answer & FAULT_RARE))
+        fail_msg("%s never calls %s: this row of its table tests nothing", name,
+                 fault->call);
+}
+
+void sweep_faults(const char *name, int (*run)(void *argument), void *argument,
+                  const struct fault *faults, unsigned count)
+{
+    snprintf(running, sizeof running, "%s without a fault", name);
+    fault_disarm();
+    /* The first run may make what stays for good: a fork handler, a thread's slot. */
+    judge(NULL, run_watched(run, argument), 0);
+    struct balance before = balance();
+    judge(NULL, run_watched(run, argument), 0);
+    judge_balance(&before);
+    for (unsigned i = 0; i < count; i++)
+        sweep_row(name, run, argument, &faults[i]);
+}
