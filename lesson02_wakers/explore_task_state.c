@@ -1,7 +1,6 @@
 /* Every order of steps of the state word: who wakes, cancels and lets go, while the task
  * runs, pauses and ends. The word alone, in a block that is freed as task.c frees it. */
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 
 #include "common/explore/explore.h"
@@ -46,9 +45,10 @@ static void do_duty(enum task_duty duty)
 static uint32_t run_again(void)
 {
     bool stalled;
-    /* acquire: pairs with put_into_queue */
+    /* acquire: pairs with put_into_queue. To the explorer a load that repeats is a wait
+     * for a change. */
     while (atomic_load_explicit(&entries, memory_order_acquire) == 0)
-        sched_yield();
+        ;
     atomic_fetch_sub_explicit(&entries, 1, memory_order_acq_rel);
     return task_state_start(&life->word, false, &stalled);
 }
