@@ -262,6 +262,8 @@ WRAPPED(int, sched_yield, (void), ())
 struct op op = { .kind = OP_YIELD, .pc = CALLER };
 struct thread *self = engine_announce(&op);
 engine_note(&op, 0, 0, true, false);
-self->looked = engine->all_writes - self->writes;
+unsigned changes = engine->all_writes - self->writes;
+self->yields = self->looked == changes ? self->yields + 1 : 0;
+self->looked = changes;
 return 0;
 }
