@@ -27,9 +27,10 @@ bool locks_is_ready(const struct thread *thread)
     switch (op->kind) {
     case OP_LOCK:
         return owner == 0;
-    case OP_RELOCK:
-        return owner == 0 &&
-               (thread->woken || (op->timed && engine->timeouts_left > 0));
+    case OP_RELOCK: /* its time may be over while another has the mutex */
+        return thread->woken || thread->timed_out
+                   ? owner == 0
+                   : op->timed && engine->timeouts_left > 0;
     default:
         return true;
     }
@@ -100,9 +101,10 @@ static int wait(pthread_cond_t *condition, pthread_mutex_t *mutex,
     op.also = (uintptr_t)condition;
     struct thread *self = engine_announce(&op);
     shade_access((uintptr_t)condition, 4, ACCESS_ATOMIC, pc);
+    shade_access((uintptr_t)mutex, 4, ACCESS_ATOMIC, pc);
     engine_note(&op, 0, 0, true, false);
     give(self, mutex, pc);
-    self->woken = false;
+    self->woken = self->timed_out = false;
     op.kind = OP_RELOCK;
     op.timed = until != NULL;
     op.deadline = until ? nanoseconds(until) : 0;
@@ -113,6 +115,14 @@ static int wait(pthread_cond_t *condition, pthread_mutex_t *mutex,
     if (late && op.deadline > engine->now)
         engine->now = op.deadline;
     engine_note(&op, 0, 0, !late, false);
+    self->timed_out = late;
+    if (*owner_of(mutex) != 0) { /* late, and the mutex is not free */
+        op.timed = false;
+        engine_announce(&op);
+        op.kind = OP_LOCK;
+        engine_note(&op, 0, 0, true, false);
+    }
+    shade_access((uintptr_t)mutex, 4, ACCESS_ATOMIC, pc);
     take(self, mutex);
     return late ? ETIMEDOUT : 0;
 }
@@ -121,7 +131,7 @@ static bool waits_on(int t, const void *condition)
 {
     const struct thread *thread = &engine->threads[t];
     return !thread->done && thread->op.kind == OP_RELOCK && !thread->woken &&
-           thread->op.also == (uintptr_t)condition;
+           !thread->timed_out && thread->op.also == (uintptr_t)condition;
 }
 
 static void wake_waiters(pthread_cond_t *condition, bool all, uintptr_t pc)
@@ -153,6 +163,12 @@ static void wake_waiters(pthread_cond_t *condition, bool all, uintptr_t pc)
 
 WRAPPED(int, pthread_mutex_init,
         (pthread_mutex_t * mutex, const pthread_mutexattr_t *how), (mutex, how))
+int type = PTHREAD_MUTEX_DEFAULT;
+if (how)
+    pthread_mutexattr_gettype(how, &type);
+if (type != PTHREAD_MUTEX_DEFAULT)
+    engine_fail("explorer", "a mutex of a type of its own is not modelled (%s)",
+                symbol_place(CALLER));
 shade_access((uintptr_t)mutex, sizeof *mutex, ACCESS_WRITE, CALLER);
 memset(mutex, 0, sizeof *mutex);
 return 0;
@@ -188,6 +204,12 @@ return 0;
 
 WRAPPED(int, pthread_cond_destroy, (pthread_cond_t * condition), (condition))
 shade_access((uintptr_t)condition, sizeof *condition, ACCESS_WRITE, CALLER);
+for (int t = 0; t < engine->thread_count; t++)
+    if (waits_on(t, condition))
+        engine_fail("bad destroy",
+                    "a condition variable is destroyed that a thread "
+                    "waits on (%s)",
+                    symbol_place(CALLER));
 return 0;
 }
 
@@ -223,6 +245,11 @@ if (engine->allocation_failures_left > 0 && explore_choose(2) == 1) {
     return EAGAIN;
 }
 engine_start_thread(start, argument, CALLER, thread);
+int state = PTHREAD_CREATE_JOINABLE;
+if (how)
+    pthread_attr_getdetachstate(how, &state);
+if (state == PTHREAD_CREATE_DETACHED)
+    engine->threads[*thread].let_go = true;
 return 0;
 }
 
@@ -230,6 +257,7 @@ WRAPPED(int, pthread_join, (pthread_t thread, void **returned), (thread, returne
 struct op op = { .kind = OP_JOIN, .value = thread, .pc = CALLER };
 struct thread *self = engine_announce(&op);
 order_join(&self->clock, &engine->threads[op.value].clock);
+engine->threads[op.value].let_go = true;
 engine_note(&op, op.value, 0, true, false);
 if (returned)
     *returned = engine->threads[op.value].returned;
@@ -237,6 +265,7 @@ return 0;
 }
 
 WRAPPED(int, pthread_detach, (pthread_t thread), (thread))
+engine->threads[thread].let_go = true;
 return 0;
 }
 
@@ -252,6 +281,9 @@ WRAPPED(int, sched_yield, (void), ())
 struct op op = { .kind = OP_YIELD, .pc = CALLER };
 struct thread *self = engine_announce(&op);
 engine_note(&op, 0, 0, true, false);
-self->looked = engine->all_writes - self->writes;
+unsigned seen = engine->all_writes - self->writes;
+self->yields = self->yielded_at == op.pc && self->looked == seen ? self->yields + 1 : 0;
+self->looked = seen;
+self->yielded_at = op.pc;
 return 0;
 }

@@ -147,13 +147,13 @@ void symbols_prepare(const uintptr_t *pcs, unsigned count)
     bool inside = engine->inside; /* what follows is our own, not the scenario's */
     engine->inside = false;
     for (unsigned i = 0; i < count; i++) {
+        if (n == 256 || table->count + n == SYMBOLS)
+            break;
         bool listed = is_known(pcs[i]);
         for (unsigned k = 0; k < n && !listed; k++)
             listed = unknown[k] == pcs[i];
         if (!listed)
             unknown[n++] = pcs[i];
-        if (n == 256 || table->count + n == SYMBOLS)
-            break;
     }
     if (n > 0)
         look_up(unknown, n);
