@@ -273,6 +273,48 @@ static void who_yields_may_still_be_first(void **state)
     assert_true(was_seen(&result, 1));
 }
 
+static void *take_and_give(void *unused)
+{
+    while (atomic_exchange_explicit(&x, 1, memory_order_acquire) != 0)
+        sched_yield();
+    data++;
+    atomic_store_explicit(&x, 0, memory_order_release);
+    return unused;
+}
+
+static void two_spin_and_one_holds(void)
+{
+    pthread_t third;
+    pthread_create(&third, NULL, take_and_give, NULL);
+    run_both(take_and_give, take_and_give, NULL);
+    pthread_join(third, NULL);
+    EXPLORE_RULE("sum", data == 3, "it is %d", data);
+}
+
+static void who_fails_to_take_a_lock_changes_nothing(void **state)
+{
+    (void)state;
+    expect_rule(EXPLORE_SC, two_spin_and_one_holds, NULL);
+}
+
+static void *give_up_after_ten(void *unused)
+{
+    for (int i = 0; i < 10 && look(&x) == 0; i++)
+        sched_yield();
+    return unused;
+}
+
+static void gives_up_when_alone(void)
+{
+    give_up_after_ten(NULL);
+}
+
+static void who_yields_may_give_up(void **state)
+{
+    (void)state;
+    expect_rule(EXPLORE_SC, gives_up_when_alone, NULL);
+}
+
 static struct timespec in_seconds(int seconds)
 {
     struct timespec time;
@@ -448,12 +490,21 @@ static void detaches(void)
     pthread_detach(other);
 }
 
+static void joins_twice(void)
+{
+    pthread_t other;
+    pthread_create(&other, NULL, fail_to_open, NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(other, NULL);
+}
+
 static void threads_end_well(void **state)
 {
     (void)state;
     expect_rule(EXPLORE_SC, creates_a_thread, NULL);
     expect_rule(EXPLORE_SC, joins_nobody, "leak");
     expect_rule(EXPLORE_SC, detaches, NULL);
+    expect_rule(EXPLORE_SC, joins_twice, "bad join");
 }
 
 /* ---- what ends the program */
@@ -512,6 +563,8 @@ int main(void)
         cmocka_unit_test(races_with_one_side_atomic_or_an_allocation),
         cmocka_unit_test(the_edges_of_blocks),
         cmocka_unit_test(who_yields_may_still_be_first),
+        cmocka_unit_test(who_fails_to_take_a_lock_changes_nothing),
+        cmocka_unit_test(who_yields_may_give_up),
         cmocka_unit_test(a_timed_wait_and_its_mutex),
         cmocka_unit_test(a_mutex_must_outlive_who_waits),
         cmocka_unit_test(a_close_is_a_step),

@@ -225,10 +225,14 @@ static uint64_t mask_of(unsigned size)
 
 static void replace(struct thread *self, const struct op *op, uint64_t value)
 {
+    /* Who takes a lock that is taken changes nothing: two who try in turns, and yield, must
+     * not wake each other for ever. */
+    bool changes = memory_read(op->address, op->size) != value;
     order_acquire(self, op->address, op->order);
     memory_write(op->address, op->size, value);
     order_release(self, op->address, op->order, true);
-    atomics_wrote(self);
+    if (changes)
+        atomics_wrote(self);
 }
 
 uint64_t atomics_modify(uintptr_t address, unsigned size, enum atomics_change change,

@@ -24,9 +24,9 @@ enum {
     SLOTS = 7,        /* of a store buffer */
     STEPS_MAX = 4000, /* of a schedule; more are called a livelock */
     EVENTS_MAX = 2 * STEPS_MAX,
-    SPINS = 4,       /* so often the same load again is a loop */
-    SPINS_MAX = 200, /* so often it looks once more when nobody else can move, */
-    YIELDS_MAX = 3,  /* and yields */
+    SPINS = 4, /* so often the same load again is a loop */
+    SPINS_MAX =
+        200, /* so often it looks once more when nobody else can move, or yields */
     STACK_SIZE = 256 << 10,
     GUARD_SIZE = 64 << 10, /* below each stack; nobody may touch it */
     NOBODY = -1,

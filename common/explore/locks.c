@@ -150,6 +150,14 @@ static void wake_waiters(pthread_cond_t *condition, bool all, uintptr_t pc)
         engine->threads[waiting[explore_choose(count)]].woken = true;
 }
 
+/* A thread may be joined or detached once. */
+static void check_thread(pthread_t thread, uintptr_t pc)
+{
+    if (thread >= (pthread_t)engine->thread_count || engine->threads[thread].let_go)
+        engine_fail("bad join", "there is no such thread to be joined or detached (%s)",
+                    symbol_place(pc));
+}
+
 /* ---- what the explored program calls */
 
 #define OUTSIDE (!engine || !engine->inside)
@@ -254,6 +262,7 @@ return 0;
 }
 
 WRAPPED(int, pthread_join, (pthread_t thread, void **returned), (thread, returned))
+check_thread(thread, CALLER);
 struct op op = { .kind = OP_JOIN, .value = thread, .pc = CALLER };
 struct thread *self = engine_announce(&op);
 order_join(&self->clock, &engine->threads[op.value].clock);
@@ -265,6 +274,7 @@ return 0;
 }
 
 WRAPPED(int, pthread_detach, (pthread_t thread), (thread))
+check_thread(thread, CALLER);
 engine->threads[thread].let_go = true;
 return 0;
 }

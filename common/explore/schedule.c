@@ -106,7 +106,7 @@ static action_set spinning(void)
     for (int t = 0; t < engine->thread_count; t++) {
         const struct thread *thread = &engine->threads[t];
         bool may = (thread->op.kind == OP_LOAD && thread->repeats < SPINS_MAX) ||
-                   (thread->op.kind == OP_YIELD && thread->yields < YIELDS_MAX);
+                   (thread->op.kind == OP_YIELD && thread->yields < SPINS_MAX);
         if (!thread->done && may)
             set |= (action_set)1 << t;
     }
