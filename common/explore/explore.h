@@ -21,27 +21,30 @@
  * What it cannot see. A load always sees the newest store that has reached memory: a
  * processor (ARM, POWER) or a compiler that lets a load see an older one, or that swaps
  * two loads, or a load and a later store, does more than any of the three models; a
- * missing acquire shows only as a race on the plain data behind it. Plain stores are not
- * delayed. Two threads that see two stores in different orders (IRIW) are not shown. A
- * weak compare-and-swap fails for no reason only where `weak_failures` says so (and, with
- * clang, not even there); nobody is woken without a signal. A relaxed store ends a release
- * sequence, as in C++20: C17 lets one of the same thread continue it. At most seven stores
- * of a thread wait; to create or join a thread empties its buffer.
- *   Loops: a load that is repeated in one place more than four times with the same result
- * waits for a change, or until nobody else can move; so does a second sched_yield there. A
- * loop that gives up after ten looks is not seen to do so while others can move: let it be
- * two or three. A loop that waits by anything else (an exchange, two variables in turn)
- * calls sched_yield, or is taken for a livelock.
+ * missing acquire shows only as a race on the plain data behind it. Plain stores are
+ * not delayed. Two threads that see two stores in different orders (IRIW) are not
+ * shown. A weak compare-and-swap fails for no reason only where `weak_failures` says so
+ * (and, with clang, not even there); nobody is woken without a signal. A relaxed store
+ * ends a release sequence, as in C++20: C17 lets one of the same thread continue it. At
+ * most seven stores of a thread wait; before it creates a thread, or is joined, all of
+ * them have left.
+ *   Loops: a load that is repeated in one place more than four times with the same
+ * result waits for a change, or until nobody else can move; so does a second
+ * sched_yield there. A loop that gives up after ten looks is not seen to do so while
+ * others can move: let it be two or three. A loop that waits by anything else (an
+ * exchange, two variables in turn) calls sched_yield, or is taken for a livelock.
  *   Memory: what library functions touch, other than memcpy, memmove and memset, is not
  * seen; of a stack, races are, use after the function's return is not. Variables of a
- * thread are written with TLS_DEFINE: a _Thread_local one is shared here. Addresses depend
- * on the order of allocations, so a program that compares them may do less than it could.
- *   The kernel: futexes (FUTEX_WAIT, FUTEX_WAKE) and eventfds have a model; what else may
- * block is refused (refused.c: rule "explorer"), other calls go to the real kernel, and
- * what they change is not set back.
- *   And only the cases that are written down are searched: two threads and three operations are not
- * a proof for ten. For the whole of C11's memory model, on programs of this size, see
- * herd7 (https://github.com/herd/herdtools7) and GenMC (https://github.com/MPI-SWS/genmc).
+ * thread are written with TLS_DEFINE: a _Thread_local one is shared here, and not set
+ * back. Addresses depend on the order of allocations, so a program that compares them
+ * may do less than it could.
+ *   The kernel: futexes (FUTEX_WAIT, FUTEX_WAKE) and eventfds have a model; other
+ * locks, and sleeps, are refused (refused.c: rule "explorer"); every other call goes to
+ * the real kernel: who blocks there blocks all, and what changed there is not set back.
+ *   And only the cases that are written down are searched: two threads and three
+ * operations are not a proof for ten. For the whole of C11's memory model, on programs
+ * of this size, see herd7 (https://github.com/herd/herdtools7) and GenMC
+ * (https://github.com/MPI-SWS/genmc).
  *
  * Sources: sleep sets, Godefroid 1996; preemption bounds, Musuvathi and Qadeer 2007; PCT,
  * Burckhardt and others 2010; vector clocks as in FastTrack, Flanagan and Freund 2009;
