@@ -236,11 +236,16 @@ NO_TSAN_WARNING := $(call probe,-Wno-tsan)
 EXPLORE_CFLAGS = -std=c17 -D_GNU_SOURCE -g -pthread -I. -O1 -fsanitize=thread \
 	-include common/explore/redirect.h $(AS_WRITTEN) $(WARN) $(NO_TSAN_WARNING) \
 	$(if $(WERROR),-Werror)
+EXPLORE_REFUSED := sem_wait sem_trywait sem_timedwait thrd_create mtx_lock nanosleep \
+	clock_nanosleep usleep sleep fork exit _exit \
+	$(addprefix pthread_,once cancel mutex_timedlock cond_clockwait rwlock_rdlock \
+	rwlock_wrlock rwlock_tryrdlock rwlock_trywrlock barrier_wait spin_lock spin_trylock \
+	setspecific getspecific exit)
 EXPLORE_WRAP := malloc calloc realloc aligned_alloc free mmap munmap memcpy memmove memset \
 	abort check_failed syscall eventfd read write close clock_gettime sched_yield \
 	$(addprefix pthread_,create join detach self setname_np mutex_init mutex_destroy \
 	mutex_lock mutex_trylock mutex_unlock cond_init cond_destroy cond_wait cond_timedwait \
-	cond_signal cond_broadcast)
+	cond_signal cond_broadcast) $(EXPLORE_REFUSED)
 EXPLORE_LINK = -Wl$(COMMA)--start-group $(B)/explore/lib/common.a $(EXPLORE_LIB) \
 	-Wl$(COMMA)--end-group $(EXPLORE_WRAP:%=-Wl$(COMMA)--wrap=%) -lcmocka $(LDLIBS)
 explored = $(patsubst %.c,$(B)/explore/obj/%.o,$(1))

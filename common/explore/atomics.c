@@ -40,12 +40,38 @@ static bool buffer_full(const struct thread *thread)
     return true;
 }
 
-static bool buffer_holds(const struct thread *thread, uintptr_t address)
+/* What a relaxed read-modify-write may not overtake: a store to the same variable, one
+ * before a release. */
+static bool buffer_holds_back(const struct thread *thread, uintptr_t address)
 {
-    for (int i = 0; i < SLOTS; i++)
-        if (thread->buffer[i].used && thread->buffer[i].op.address == address)
+    for (int i = 0; i < SLOTS; i++) {
+        const struct buffered *store = &thread->buffer[i];
+        if (store->used &&
+            (store->op.address == address || store->epoch < thread->epoch))
             return true;
+    }
     return false;
+}
+
+/* The thread's own newest store to the variable that still waits; NULL: none. */
+static const struct buffered *newest_own(const struct thread *thread, uintptr_t address)
+{
+    const struct buffered *newest = NULL;
+    for (int i = 0; i < SLOTS; i++) {
+        const struct buffered *store = &thread->buffer[i];
+        if (store->used && store->op.address == address &&
+            (!newest || store->sequence > newest->sequence))
+            newest = store;
+    }
+    return newest;
+}
+
+/* Would the load, if it went now, show what the same load has shown before? */
+bool atomics_shows_nothing_new(const struct thread *thread)
+{
+    const struct op *op = &thread->op;
+    const struct buffered *own = newest_own(thread, op->address);
+    return (own ? own->op.value : memory_read(op->address, op->size)) == op->seen;
 }
 
 bool atomics_is_direct(const struct op *op)
@@ -60,7 +86,7 @@ bool atomics_is_ready(const struct thread *thread)
     bool empty = atomics_buffer_empty(thread);
     switch (op->kind) {
     case OP_LOAD:
-        return !op->repeated || memory_read(op->address, op->size) != op->seen;
+        return !op->repeated || !atomics_shows_nothing_new(thread);
     case OP_STORE:
         return atomics_is_direct(op) ? empty : !buffer_full(thread);
     case OP_FENCE:
@@ -68,7 +94,7 @@ bool atomics_is_ready(const struct thread *thread)
     case OP_RMW:
     case OP_CAS:
         if (engine->options->model == EXPLORE_PSO && !order_releases(op->order))
-            return !buffer_holds(thread, op->address);
+            return !buffer_holds_back(thread, op->address);
         return empty;
     default:
         return empty;
@@ -123,13 +149,7 @@ uint64_t atomics_load(uintptr_t address, unsigned size, int order, uintptr_t pc)
     };
     struct thread *self = engine_announce(&op);
     shade_access(address, size, ACCESS_ATOMIC, pc);
-    const struct buffered *newest = NULL;
-    for (int i = 0; i < SLOTS; i++) {
-        const struct buffered *store = &self->buffer[i];
-        if (store->used && store->op.address == address &&
-            (!newest || store->sequence > newest->sequence))
-            newest = store;
-    }
+    const struct buffered *newest = newest_own(self, address);
     uint64_t value = newest ? newest->op.value : memory_read(address, size);
     if (!newest)
         order_acquire(self, address, order);
@@ -154,7 +174,7 @@ static void put_into_buffer(struct thread *self, const struct op *op)
     };
     self->fresh = true;
     if (release)
-        self->clock.at[engine->current]++;
+        order_tick(self);
 }
 
 void atomics_store(uintptr_t address, unsigned size, uint64_t value, int order,
@@ -167,7 +187,7 @@ void atomics_store(uintptr_t address, unsigned size, uint64_t value, int order,
                      .value = value,
                      .pc = pc };
     struct thread *self = engine_announce(&op);
-    shade_access(address, size, ACCESS_ATOMIC, pc);
+    shade_access(address, size, ACCESS_ATOMIC_WRITE, pc);
     bool direct = atomics_is_direct(&op);
     engine_note(&op, memory_read(address, size), value, true, !direct);
     if (!direct) {
@@ -205,10 +225,14 @@ static uint64_t mask_of(unsigned size)
 
 static void replace(struct thread *self, const struct op *op, uint64_t value)
 {
+    /* Who takes a lock that is taken changes nothing: two who try in turns, and yield, must
+     * not wake each other for ever. */
+    bool changes = memory_read(op->address, op->size) != value;
     order_acquire(self, op->address, op->order);
     memory_write(op->address, op->size, value);
     order_release(self, op->address, op->order, true);
-    atomics_wrote(self);
+    if (changes)
+        atomics_wrote(self);
 }
 
 uint64_t atomics_modify(uintptr_t address, unsigned size, enum atomics_change change,
@@ -218,7 +242,7 @@ uint64_t atomics_modify(uintptr_t address, unsigned size, enum atomics_change ch
         .kind = OP_RMW, .order = order, .address = address, .size = size, .pc = pc
     };
     struct thread *self = engine_announce(&op);
-    shade_access(address, size, ACCESS_ATOMIC, pc);
+    shade_access(address, size, ACCESS_ATOMIC_WRITE, pc);
     uint64_t old = memory_read(address, size);
     uint64_t new = atomics_changed(change, old, with) & mask_of(size);
     engine_note(&op, old, new, true, false);
@@ -250,11 +274,28 @@ uint64_t atomics_compare_and_swap(uintptr_t address, unsigned size, uint64_t exp
     uint64_t old = memory_read(address, size);
     *swapped = old == expected && !fails_for_no_reason(weak);
     engine_note(&op, old, *swapped ? value : old, *swapped, false);
-    if (*swapped)
+    if (*swapped) {
+        shade_access(address, size, ACCESS_ATOMIC_WRITE, pc);
         replace(self, &op, value);
-    else
+    } else {
         order_acquire(self, address, failure_order);
+    }
     return old;
+}
+
+/* Plain stores are not delayed, but none comes before an own older one to the same place:
+ * waits until that has reached memory. */
+void atomics_settle(uintptr_t address, size_t size, uintptr_t pc)
+{
+    const struct thread *self = engine_self();
+    bool waits = false;
+    for (int i = 0; i < SLOTS; i++) {
+        const struct buffered *store = &self->buffer[i];
+        waits |= store->used && store->op.address < address + size &&
+                 address < store->op.address + store->op.size;
+    }
+    if (waits)
+        atomics_fence(memory_order_seq_cst, pc);
 }
 
 void atomics_fence(int order, uintptr_t pc)
@@ -267,6 +308,6 @@ void atomics_fence(int order, uintptr_t pc)
     if (order_releases(order)) {
         self->released = self->clock;
         self->epoch++;
-        self->clock.at[engine->current]++;
+        order_tick(self);
     }
 }

@@ -78,8 +78,8 @@ static bool is_last_resort(int action)
     const struct op *op = depend_op(action);
     if (is_flush(action))
         return false;
-    return op->timed ||
-           (op->repeated && memory_read(op->address, op->size) == op->seen);
+    return op->timed || op->kind == OP_YIELD ||
+           (op->repeated && atomics_shows_nothing_new(&engine->threads[action]));
 }
 
 bool depend(int a, int b)

@@ -24,10 +24,11 @@ enum {
     SLOTS = 7,        /* of a store buffer */
     STEPS_MAX = 4000, /* of a schedule; more are called a livelock */
     EVENTS_MAX = 2 * STEPS_MAX,
-    SPINS = 4,       /* so often the same load again is a loop */
-    SPINS_MAX = 200, /* so often it looks once more when nobody else can move, */
-    YIELDS_MAX = 3,  /* and yields */
+    SPINS = 4, /* so often the same load again is a loop */
+    SPINS_MAX =
+        200, /* so often it looks once more when nobody else can move, or yields */
     STACK_SIZE = 256 << 10,
+    GUARD_SIZE = 64 << 10, /* below each stack; nobody may touch it */
     NOBODY = -1,
 };
 
@@ -52,6 +53,7 @@ enum op_kind {
     OP_WAKE,  /* FUTEX_WAKE */
     OP_COUNT, /* eventfd: write */
     OP_DRAIN, /* eventfd: read */
+    OP_CLOSE, /* eventfd */
     OP_JOIN,
     OP_SPAWN,
     OP_YIELD,
@@ -96,14 +98,18 @@ struct thread {
     void *returned;
     const char *name;
     bool done, woken, timed_out, starting;
+    bool let_go; /* joined or detached */
+    uintptr_t started_pc;
     int saved_errno;
     struct op op; /* pending */
     struct buffered buffer[SLOTS];
     unsigned sequence, epoch;
-    bool fresh;              /* its newest store was a moment ago (bounded search) */
-    unsigned writes, looked; /* see yield */
-    unsigned yields;         /* when nobody else could move, in a row */
-    unsigned repeats;        /* how often its last load was the same load */
+    bool fresh;           /* its newest store was a moment ago (bounded search) */
+    unsigned writes;      /* own stores that have reached memory */
+    unsigned looked;      /* others' stores at its last yield, which was at */
+    uintptr_t yielded_at; /* 0: never */
+    unsigned yields;      /* there when nobody else could move, in a row */
+    unsigned repeats;     /* how often its last load was the same load */
     bool last_was_load;
     struct op last_load;
     struct vector clock;
@@ -129,7 +135,7 @@ struct node {
 struct engine {
     const struct explore_options *options;
     void (*scenario)(void);
-    struct explore_result *result;
+    struct explore_result *result, found;
 
     struct thread threads[EXPLORE_THREADS];
     int thread_count, current;
@@ -155,6 +161,7 @@ struct engine {
     int change[8];
     const char *replay_at;
     int replay_left, replay_action;
+    bool replay_data;
     bool misfit; /* the replay string */
 };
 
@@ -182,12 +189,13 @@ void search_begin(void);
 void search_schedule_begins(void);
 bool search_next(void); /* false: the search is over */
 /* ---- replay.c */
-int replay_next(action_set enabled);
+int replay_next(action_set enabled, bool data);
 void replay_write(char *text, size_t size);
 
 /* ---- atomics.c: memory, and what waits before it */
 bool atomics_is_ready(const struct thread *thread);
 bool atomics_buffer_empty(const struct thread *thread);
+bool atomics_shows_nothing_new(const struct thread *thread);
 bool atomics_is_direct(const struct op *op);
 action_set atomics_flushable(const struct thread *thread);
 void atomics_flush(int thread, int slot);
@@ -205,6 +213,7 @@ uint64_t atomics_compare_and_swap(uintptr_t address, unsigned size, uint64_t exp
                                   uint64_t value, int order, int failure_order,
                                   bool weak, uintptr_t pc, bool *swapped);
 void atomics_fence(int order, uintptr_t pc);
+void atomics_settle(uintptr_t address, size_t size, uintptr_t pc);
 
 /* ---- depend.c: which steps commute */
 bool depend(int a, int b);
@@ -215,12 +224,14 @@ int depend_owner(int action);
 bool locks_is_ready(const struct thread *thread);
 bool outside_is_ready(const struct thread *thread);
 void outside_begin(void);
+void outside_check_leaks(void);
 
 /* ---- order.c: what happens before what */
 int order_map(void); /* -ENOMEM */
 void order_begin(void);
 void order_join(struct vector *into, const struct vector *from);
 struct vector *order_location(uintptr_t address); /* what a release left there */
+void order_tick(struct thread *thread);
 void order_acquire(struct thread *thread, uintptr_t address, int memory_order);
 void order_release(struct thread *thread, uintptr_t address, int memory_order,
                    bool keeps_older);
@@ -229,12 +240,20 @@ bool order_releases(int memory_order);
 
 /* ---- shade.c: plain accesses, and dead memory */
 struct heap_block;
-enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_ATOMIC, ACCESS_FREE };
+enum access {
+    ACCESS_READ,
+    ACCESS_WRITE,
+    ACCESS_ATOMIC, /* a load; of a mutex and the like, any use */
+    ACCESS_ATOMIC_WRITE,
+    ACCESS_FREE
+};
 int shade_map(void); /* -ENOMEM */
 void shade_begin(void);
 void shade_poison(uintptr_t address, size_t size, bool dead, uintptr_t pc);
 void shade_access(uintptr_t address, size_t size, enum access access, uintptr_t pc);
 void shade_free(struct heap_block *block, uintptr_t pc);
+/* The part of a block is given back; the rest lives on. */
+void shade_cut(struct heap_block *block, uintptr_t from, uintptr_t to, uintptr_t pc);
 void shade_forget_all(void); /* zeroes the heap where it was touched */
 
 /* ---- heap.c */
@@ -243,7 +262,8 @@ struct heap_block {
     size_t size;
     bool dead;
     uintptr_t pc, freed_pc;
-    int freed_by;
+    int made_by, freed_by;
+    uint32_t made_at;                 /* the time of made_by */
     uintptr_t poison_from, poison_to; /* where it was not touched before */
     uint32_t first_granule;           /* of those that were touched; 0: none */
 };

@@ -37,11 +37,11 @@ void explore_outcome(uint64_t outcome)
 static int map_stacks(void)
 {
     for (int t = 0; t < EXPLORE_THREADS; t++) {
-        char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (stack == MAP_FAILED)
+        char *area = mmap(NULL, GUARD_SIZE + STACK_SIZE, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (area == MAP_FAILED || mprotect(area, GUARD_SIZE, PROT_NONE) < 0)
             return -ENOMEM;
-        engine->threads[t].stack = stack;
+        engine->threads[t].stack = area + GUARD_SIZE;
     }
     return 0;
 }
@@ -64,15 +64,22 @@ static int map_all(void)
         err = heap_map();
     if (err == 0)
         err = symbols_map();
+    if (err < 0) /* what is mapped stays so: the next search is refused again */
+        engine = NULL;
     return err;
 }
 
 /* ---- a crash is a broken rule as well */
 
-static void crashed(int number)
+static void crashed(int number, siginfo_t *info, void *context)
 {
+    (void)context;
     if (!engine->inside)
         abort(); /* of the explorer itself: the handler is reset by then */
+    uintptr_t stack = (uintptr_t)engine_self()->stack, at = (uintptr_t)info->si_addr;
+    if (at < stack && stack - at <= GUARD_SIZE)
+        engine_fail("crash", "thread %d needs more than the %d KiB of its stack",
+                    engine->current, STACK_SIZE >> 10);
     engine_fail("crash", "signal %d: the program used an address that is none", number);
 }
 
@@ -96,8 +103,8 @@ static void set_handlers(void)
     static char alternative[32768];
     sigaltstack(&(stack_t){ .ss_sp = alternative, .ss_size = sizeof alternative },
                 NULL);
-    struct sigaction action = { .sa_handler = crashed,
-                                .sa_flags = SA_ONSTACK | SA_NODEFER };
+    struct sigaction action = { .sa_sigaction = crashed,
+                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
     sigemptyset(&action.sa_mask);
     sigaction(SIGSEGV, &action, &before.segv);
     sigaction(SIGBUS, &action, &before.bus);
@@ -132,10 +139,10 @@ static int check_options(const struct explore_options *options)
 static void search(const struct explore_options *options, void (*scenario)(void),
                    struct explore_result *result)
 {
-    *result = (struct explore_result){ 0 };
+    engine->found = (struct explore_result){ 0 };
     engine->options = options;
     engine->scenario = scenario;
-    engine->result = result;
+    engine->result = &engine->found;
     engine->misfit = false;
     search_begin();
     heap_save_variables();
@@ -143,6 +150,7 @@ static void search(const struct explore_options *options, void (*scenario)(void)
         engine_run_schedule();
     while (search_next());
     heap_restore_variables();
+    *result = engine->found; /* which may be one of those variables */
     result->failed = engine->failed;
     if (result->failed)
         replay_write(result->replay, sizeof result->replay);

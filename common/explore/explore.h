@@ -10,8 +10,10 @@
  *
  * What is found, in every order that is tried:
  *   - a CHECK that fails, or an EXPLORE_RULE that is broken
- *   - plain memory that two threads use, one of them writing, with nothing to order them
- *   - use after free, free twice, memory never freed
+ *   - plain memory that two threads use, one of them writing, with nothing to order them;
+ *     the one or the other use may be atomic, or the allocation itself
+ *   - use after free, free twice, use past the end of a block; memory never freed, an
+ *     eventfd never closed, a thread neither joined nor detached
  *   - everybody waits and nobody is left to wake them; nobody gets anywhere
  * Memory models: SC (one order that all see), TSO (each thread's atomic stores wait in a
  * queue before others see them: x86), PSO (a queue for each variable).
@@ -19,12 +21,30 @@
  * What it cannot see. A load always sees the newest store that has reached memory: a
  * processor (ARM, POWER) or a compiler that lets a load see an older one, or that swaps
  * two loads, or a load and a later store, does more than any of the three models; a
- * missing acquire shows only as a race on the plain data behind it. Plain stores are not
- * delayed. Two threads that see two stores in different orders (IRIW) are not shown. A
- * weak compare-and-swap fails for no reason only where `weak_failures` says so. And only
- * the cases that are written down are searched: two threads and three operations are not
- * a proof for ten. For the whole of C11's memory model, on programs of this size, see
- * herd7 (https://github.com/herd/herdtools7) and GenMC (https://github.com/MPI-SWS/genmc).
+ * missing acquire shows only as a race on the plain data behind it. Plain stores are
+ * not delayed. Two threads that see two stores in different orders (IRIW) are not
+ * shown. A weak compare-and-swap fails for no reason only where `weak_failures` says so
+ * (and, with clang, not even there); nobody is woken without a signal. A relaxed store
+ * ends a release sequence, as in C++20: C17 lets one of the same thread continue it. At
+ * most seven stores of a thread wait; before it creates a thread, or is joined, all of
+ * them have left.
+ *   Loops: a load that is repeated in one place more than four times with the same
+ * result waits for a change, or until nobody else can move; so does a second
+ * sched_yield there. A loop that gives up after ten looks is not seen to do so while
+ * others can move: let it be two or three. A loop that waits by anything else (an
+ * exchange, two variables in turn) calls sched_yield, or is taken for a livelock.
+ *   Memory: what library functions touch, other than memcpy, memmove and memset, is not
+ * seen; of a stack, races are, use after the function's return is not. Variables of a
+ * thread are written with TLS_DEFINE: a _Thread_local one is shared here, and not set
+ * back. Addresses depend on the order of allocations, so a program that compares them
+ * may do less than it could.
+ *   The kernel: futexes (FUTEX_WAIT, FUTEX_WAKE) and eventfds have a model; other
+ * locks, and sleeps, are refused (refused.c: rule "explorer"); every other call goes to
+ * the real kernel: who blocks there blocks all, and what changed there is not set back.
+ *   And only the cases that are written down are searched: two threads and three
+ * operations are not a proof for ten. For the whole of C11's memory model, on programs
+ * of this size, see herd7 (https://github.com/herd/herdtools7) and GenMC
+ * (https://github.com/MPI-SWS/genmc).
  *
  * Sources: sleep sets, Godefroid 1996; preemption bounds, Musuvathi and Qadeer 2007; PCT,
  * Burckhardt and others 2010; vector clocks as in FastTrack, Flanagan and Freund 2009;
@@ -82,12 +102,14 @@ struct explore_result {
     int longest;            /* steps of the longest schedule */
     char rule[32];          /* failed: "W1", "data race", "leak", ... */
     char message[512];      /* failed: one sentence */
-    char replay[2048];      /* failed: the schedule; as options.replay */
+    char replay[12288];     /* failed: the schedule; as options.replay */
     unsigned outcome_count; /* what explore_outcome was told, in ascending order */
     uint64_t outcomes[EXPLORE_OUTCOMES];
 };
 
-/* Searches. -EINVAL: a replay string that does not fit the scenario (result->message says
+/* Searches. The scenario and what it uses start anew in each schedule: all variables of
+ * the program are set back to what they hold now, those that *options points to as well.
+ * -EINVAL: a replay string that does not fit the scenario (result->message says
  * where), or options that make no sense. -ENOMEM. A failure that is found is no error. */
 int explore(const struct explore_options *options, void (*scenario)(void),
             struct explore_result *result);

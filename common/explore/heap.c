@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #define HEAP_SIZE ((size_t)1 << 28)
-enum { BLOCKS = 4096, FILLED = 8192, GAP = 16 };
+enum { BLOCKS = 4096, FILLED = 8192, LARGE = 1 << 18, GAP = 16 };
 
 static struct heap {
     uintptr_t start, next;
@@ -95,6 +95,20 @@ static bool fails(void)
     return true;
 }
 
+/* What an earlier schedule has left there is gone, also what no access of ours wrote. */
+static void set_bytes(uintptr_t start, size_t size, int byte)
+{
+    uintptr_t end = start + size, first = (start + 4095) & ~(uintptr_t)4095,
+              last = end & ~(uintptr_t)4095;
+    if (size <= LARGE) {
+        memset((void *)start, byte, size);
+        return;
+    }
+    memset((void *)start, 0, first - start);
+    madvise((void *)first, last - first, MADV_DONTNEED);
+    memset((void *)last, 0, end - last);
+}
+
 /* fill: the byte that it is filled with; large blocks are zero. */
 static void *allocate(size_t size, size_t align, int fill, uintptr_t pc)
 {
@@ -106,9 +120,12 @@ static void *allocate(size_t size, size_t align, int fill, uintptr_t pc)
         engine_fail("explorer", "the scenario allocates too much");
     heap->next = start + size + GAP;
     heap->blocks[heap->count++] =
-        (struct heap_block){ .start = start, .size = size, .pc = pc };
-    if (size <= FILLED)
-        memset((void *)start, fill, size);
+        (struct heap_block){ .start = start,
+                             .size = size,
+                             .pc = pc,
+                             .made_by = engine->current,
+                             .made_at = engine_self()->clock.at[engine->current] };
+    set_bytes(start, size, size <= FILLED ? fill : 0);
     return (void *)start;
 }
 
@@ -236,19 +253,27 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd,
 /* All of a mapping, or one of its ends. */
 int __wrap_munmap(void *pointer, size_t size)
 {
-    if (OUTSIDE || !heap_owns((uintptr_t)pointer))
+    uintptr_t from = (uintptr_t)pointer, to = from + size;
+    if (OUTSIDE || !heap_owns(from))
         return __real_munmap(pointer, size);
-    struct heap_block *block = heap_block_of((uintptr_t)pointer);
+    struct heap_block *block = heap_block_of(from);
     if (!block || block->dead)
         engine_fail("bad free", "munmap of %p, which is not mapped (%s)", pointer,
                     symbol_place(CALLER));
-    if (block->start != (uintptr_t)pointer) {
-        block->size = (uintptr_t)pointer - block->start;
-    } else if (size < block->size) {
-        block->start += size;
-        block->size -= size;
-    } else {
+    if (block->start != from && to < block->start + block->size)
+        engine_fail("explorer",
+                    "munmap from the middle of a mapping is not modelled (%s)",
+                    symbol_place(CALLER));
+    if (block->start == from && size >= block->size) {
         release(pointer, CALLER);
+        return 0;
     }
+    shade_cut(block, from, to, CALLER);
+    uintptr_t end = block->start + block->size;
+    if (block->start == from)
+        block->start = to;
+    else
+        end = from;
+    block->size = end - block->start;
     return 0;
 }

@@ -109,6 +109,9 @@ static void wait_text(const struct event *event, const char *object, char *text,
     case OP_WAKE:
         snprintf(text, size, "futex wakes %u", count);
         break;
+    case OP_CLOSE:
+        snprintf(text, size, "closes the eventfd");
+        break;
     case OP_COUNT:
         snprintf(text, size, "eventfd + 1");
         break;
@@ -120,7 +123,7 @@ static void wait_text(const struct event *event, const char *object, char *text,
 
 static void other_text(const struct event *event, char *text, size_t size)
 {
-    static const char *const verbs[] = { "reads", "writes", "uses", "frees" };
+    static const char *const verbs[] = { "reads", "writes", "uses", "stores", "frees" };
     switch (event->op.kind) {
     case OP_JOIN:
         snprintf(text, size, "joins thread %d", (int)event->before);
@@ -150,7 +153,7 @@ static void event_text(const struct event *event, const char *object, char *text
     enum op_kind kind = event->op.kind;
     if (kind <= OP_FENCE || kind == OP_FLUSH)
         atomic_text(event, *object ? object : "it", text, size);
-    else if (kind <= OP_DRAIN)
+    else if (kind <= OP_CLOSE)
         wait_text(event, object, text, size);
     else
         other_text(event, text, size);
@@ -181,7 +184,9 @@ static void print_row(const struct event *event, int width)
     const struct symbol *symbol = symbol_of(event->op.pc);
     char place[96], text[160];
     int n = snprintf(place, sizeof place, "%s:%d", symbol->file, symbol->line);
-    const char *end = n > PLACE - 1 ? place + n - (PLACE - 1) : place;
+    char *end = n > PLACE - 1 ? place + n - (PLACE - 1) : place;
+    if (end != place)
+        memcpy(end, "..", 2);
     fit(event, symbol->object, text, sizeof text, width - 1);
     const char *order = order_name(event->op.order);
     if (event->op.kind <= OP_CAS && (int)(strlen(text) + strlen(order)) + 3 < width) {
@@ -212,8 +217,10 @@ static void print_wrapped(const char *text)
         size_t n = strlen(text);
         if (n > WIDTH) {
             n = WIDTH;
-            while (n > 1 && text[n] != ' ')
+            while (n > 0 && text[n] != ' ')
                 n--;
+            if (n == 0) /* a word longer than a line */
+                n = WIDTH;
         }
         printf("%.*s\n", (int)n, text);
         text += n + (text[n] == ' ');

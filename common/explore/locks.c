@@ -27,9 +27,10 @@ bool locks_is_ready(const struct thread *thread)
     switch (op->kind) {
     case OP_LOCK:
         return owner == 0;
-    case OP_RELOCK:
-        return owner == 0 && (thread->woken || thread->timed_out ||
-                              (op->timed && engine->timeouts_left > 0));
+    case OP_RELOCK: /* its time may be over while another has the mutex */
+        return thread->woken || thread->timed_out
+                   ? owner == 0
+                   : op->timed && engine->timeouts_left > 0;
     default:
         return true;
     }
@@ -100,6 +101,7 @@ static int wait(pthread_cond_t *condition, pthread_mutex_t *mutex,
     op.also = (uintptr_t)condition;
     struct thread *self = engine_announce(&op);
     shade_access((uintptr_t)condition, 4, ACCESS_ATOMIC, pc);
+    shade_access((uintptr_t)mutex, 4, ACCESS_ATOMIC, pc);
     engine_note(&op, 0, 0, true, false);
     give(self, mutex, pc);
     self->woken = self->timed_out = false;
@@ -108,11 +110,19 @@ static int wait(pthread_cond_t *condition, pthread_mutex_t *mutex,
     op.deadline = until ? nanoseconds(until) : 0;
     self = engine_announce(&op);
     bool late = !self->woken;
-    if (late && !self->timed_out && engine->timeouts_left > 0)
+    if (late && engine->timeouts_left > 0)
         engine->timeouts_left--;
     if (late && op.deadline > engine->now)
         engine->now = op.deadline;
     engine_note(&op, 0, 0, !late, false);
+    self->timed_out = late;
+    if (*owner_of(mutex) != 0) { /* late, and the mutex is not free */
+        op.timed = false;
+        engine_announce(&op);
+        op.kind = OP_LOCK;
+        engine_note(&op, 0, 0, true, false);
+    }
+    shade_access((uintptr_t)mutex, 4, ACCESS_ATOMIC, pc);
     take(self, mutex);
     return late ? ETIMEDOUT : 0;
 }
@@ -124,16 +134,6 @@ static bool waits_on(int t, const void *condition)
            !thread->timed_out && thread->op.also == (uintptr_t)condition;
 }
 
-/* A signal comes: was the waiter's time over already? Then it waits for the mutex only,
- * and the signal is not for it. */
-static bool was_late(struct thread *thread)
-{
-    if (!thread->op.timed || engine->timeouts_left == 0 || explore_choose(2) == 0)
-        return false;
-    engine->timeouts_left--;
-    return thread->timed_out = true;
-}
-
 static void wake_waiters(pthread_cond_t *condition, bool all, uintptr_t pc)
 {
     struct op op = lock_op(OP_SIGNAL, condition, pc);
@@ -141,13 +141,21 @@ static void wake_waiters(pthread_cond_t *condition, bool all, uintptr_t pc)
     shade_access((uintptr_t)condition, 4, ACCESS_ATOMIC, pc);
     int waiting[EXPLORE_THREADS], count = 0;
     for (int t = 0; t < engine->thread_count; t++)
-        if (waits_on(t, condition) && !was_late(&engine->threads[t]))
+        if (waits_on(t, condition))
             waiting[count++] = t;
     engine_note(&op, (uint64_t)count, all, true, false);
     for (int i = 0; all && i < count; i++)
         engine->threads[waiting[i]].woken = true;
     if (!all && count > 0)
         engine->threads[waiting[explore_choose(count)]].woken = true;
+}
+
+/* A thread may be joined or detached once. */
+static void check_thread(pthread_t thread, uintptr_t pc)
+{
+    if (thread >= (pthread_t)engine->thread_count || engine->threads[thread].let_go)
+        engine_fail("bad join", "there is no such thread to be joined or detached (%s)",
+                    symbol_place(pc));
 }
 
 /* ---- what the explored program calls */
@@ -163,6 +171,12 @@ static void wake_waiters(pthread_cond_t *condition, bool all, uintptr_t pc)
 
 WRAPPED(int, pthread_mutex_init,
         (pthread_mutex_t * mutex, const pthread_mutexattr_t *how), (mutex, how))
+int type = PTHREAD_MUTEX_DEFAULT;
+if (how)
+    pthread_mutexattr_gettype(how, &type);
+if (type != PTHREAD_MUTEX_DEFAULT)
+    engine_fail("explorer", "a mutex of a type of its own is not modelled (%s)",
+                symbol_place(CALLER));
 shade_access((uintptr_t)mutex, sizeof *mutex, ACCESS_WRITE, CALLER);
 memset(mutex, 0, sizeof *mutex);
 return 0;
@@ -198,6 +212,12 @@ return 0;
 
 WRAPPED(int, pthread_cond_destroy, (pthread_cond_t * condition), (condition))
 shade_access((uintptr_t)condition, sizeof *condition, ACCESS_WRITE, CALLER);
+for (int t = 0; t < engine->thread_count; t++)
+    if (waits_on(t, condition))
+        engine_fail("bad destroy",
+                    "a condition variable is destroyed that a thread "
+                    "waits on (%s)",
+                    symbol_place(CALLER));
 return 0;
 }
 
@@ -233,13 +253,20 @@ if (engine->allocation_failures_left > 0 && explore_choose(2) == 1) {
     return EAGAIN;
 }
 engine_start_thread(start, argument, CALLER, thread);
+int state = PTHREAD_CREATE_JOINABLE;
+if (how)
+    pthread_attr_getdetachstate(how, &state);
+if (state == PTHREAD_CREATE_DETACHED)
+    engine->threads[*thread].let_go = true;
 return 0;
 }
 
 WRAPPED(int, pthread_join, (pthread_t thread, void **returned), (thread, returned))
+check_thread(thread, CALLER);
 struct op op = { .kind = OP_JOIN, .value = thread, .pc = CALLER };
 struct thread *self = engine_announce(&op);
 order_join(&self->clock, &engine->threads[op.value].clock);
+engine->threads[op.value].let_go = true;
 engine_note(&op, op.value, 0, true, false);
 if (returned)
     *returned = engine->threads[op.value].returned;
@@ -247,6 +274,8 @@ return 0;
 }
 
 WRAPPED(int, pthread_detach, (pthread_t thread), (thread))
+check_thread(thread, CALLER);
+engine->threads[thread].let_go = true;
 return 0;
 }
 
@@ -262,8 +291,9 @@ WRAPPED(int, sched_yield, (void), ())
 struct op op = { .kind = OP_YIELD, .pc = CALLER };
 struct thread *self = engine_announce(&op);
 engine_note(&op, 0, 0, true, false);
-unsigned changes = engine->all_writes - self->writes;
-self->yields = self->looked == changes ? self->yields + 1 : 0;
-self->looked = changes;
+unsigned seen = engine->all_writes - self->writes;
+self->yields = self->yielded_at == op.pc && self->looked == seen ? self->yields + 1 : 0;
+self->looked = seen;
+self->yielded_at = op.pc;
 return 0;
 }

@@ -61,6 +61,13 @@ struct vector *order_location(uintptr_t address)
     engine_fail("explorer", "more than %d atomic variables", LOCATIONS);
 }
 
+/* The thread's own time goes on. Records of accesses keep 16 bits of it (shade.c). */
+void order_tick(struct thread *thread)
+{
+    if (++thread->clock.at[thread - engine->threads] > UINT16_MAX)
+        engine_fail("explorer", "more than %d releases of one thread", UINT16_MAX);
+}
+
 bool order_acquires(int order)
 {
     return order != memory_order_relaxed && order != memory_order_release;
@@ -90,7 +97,7 @@ void order_release(struct thread *thread, uintptr_t address, int order,
     else
         *there = *mine;
     if (order_releases(order))
-        thread->clock.at[thread - engine->threads]++;
+        order_tick(thread);
 }
 
 /* MEM_HANDED_OVER, MEM_TAKEN_OVER: an order that went through the kernel. */

@@ -157,6 +157,9 @@ int __wrap_eventfd(unsigned initial, int flags)
 {
     if (OUTSIDE)
         return __real_eventfd(initial, flags);
+    if (flags & EFD_SEMAPHORE)
+        engine_fail("explorer", "EFD_SEMAPHORE is not modelled (%s)",
+                    symbol_place(CALLER));
     if (engine->allocation_failures_left > 0 && explore_choose(2) == 1) {
         engine->allocation_failures_left--;
         return (int)fail(EMFILE);
@@ -185,6 +188,8 @@ ssize_t __wrap_write(int fd, const void *buffer, size_t size)
     struct counter *counter = counter_of(fd);
     if (!counter)
         return __real_write(fd, buffer, size);
+    if (size < sizeof(uint64_t))
+        return fail(EINVAL);
     struct op op = call_op(OP_COUNT, counter, CALLER);
     struct thread *self = engine_announce(&op);
     counter = counter_of(fd);
@@ -202,6 +207,8 @@ ssize_t __wrap_read(int fd, void *buffer, size_t size)
     struct counter *counter = counter_of(fd);
     if (!counter)
         return __real_read(fd, buffer, size);
+    if (size < sizeof(uint64_t))
+        return fail(EINVAL);
     struct op op = call_op(OP_DRAIN, counter, CALLER);
     struct thread *self = engine_announce(&op);
     counter = counter_of(fd);
@@ -221,8 +228,20 @@ int __wrap_close(int fd)
     struct counter *counter = counter_of(fd);
     if (!counter)
         return __real_close(fd);
+    struct op op = call_op(OP_CLOSE, counter, CALLER);
+    engine_announce(&op);
+    counter = counter_of(fd);
+    engine_note(&op, 0, 0, true, false);
     counter->open = false;
     return 0;
+}
+
+void outside_check_leaks(void)
+{
+    for (int i = 0; i < FDS; i++)
+        if (counters[i].open)
+            engine_fail("leak", "an eventfd is never closed (%s)",
+                        symbol_place(counters[i].opened_at));
 }
 
 /* ---- time */

@@ -13,8 +13,11 @@
 static void seen(const volatile void *address, size_t size, enum access access,
                  uintptr_t pc)
 {
-    if (engine && engine->inside && address != &errno)
-        shade_access((uintptr_t)address, size, access, pc);
+    if (!engine || !engine->inside || address == &errno)
+        return;
+    if (engine->options->model != EXPLORE_SC)
+        atomics_settle((uintptr_t)address, size, pc);
+    shade_access((uintptr_t)address, size, access, pc);
 }
 
 #define PLAIN(name, size, access)                                                      \

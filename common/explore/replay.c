@@ -21,19 +21,19 @@ _Noreturn static void misfit(const char *what)
     engine_leave();
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 static int number(const char **at)
 {
     char *end;
     long value = strtol(*at, &end, 10);
-    if (end == *at || value < 0 || value > STEPS_MAX)
+    if (end == *at || !is_digit(**at) || value > STEPS_MAX)
         misfit("a number is missing or too large");
     *at = end;
     return (int)value;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
 }
 
 static void read_token(void)
@@ -41,17 +41,22 @@ static void read_token(void)
     const char *at = engine->replay_at;
     char c = *at++;
     engine->replay_left = 1;
+    engine->replay_data = c == '=';
     if (c == '=') {
         engine->replay_action = number(&at);
     } else if (c >= 'a' && c < 'a' + EXPLORE_THREADS) {
         engine->replay_action = c - 'a';
         if (is_digit(*at))
             engine->replay_left = number(&at);
+        if (engine->replay_left == 0)
+            misfit("a step is made no times");
     } else if (c >= 'A' && c < 'A' + EXPLORE_THREADS) {
         int slot = 0;
         if (*at == '.') {
             at++;
             slot = number(&at);
+            if (slot >= SLOTS)
+                misfit("no such slot");
         }
         engine->replay_action = EXPLORE_THREADS + (c - 'A') * SLOTS + slot;
     } else {
@@ -60,7 +65,7 @@ static void read_token(void)
     engine->replay_at = at;
 }
 
-int replay_next(action_set enabled)
+int replay_next(action_set enabled, bool data)
 {
     if (engine->replay_left == 0 && *engine->replay_at)
         read_token();
@@ -70,6 +75,8 @@ int replay_next(action_set enabled)
     }
     engine->replay_left--;
     int action = engine->replay_action;
+    if (data != engine->replay_data)
+        misfit(data ? "a choice (=n) is missing" : "there is nothing to choose");
     if (action > 63 || !(enabled >> action & 1))
         misfit("that step is not possible");
     return action;

@@ -40,8 +40,9 @@ static bool can_go(const struct thread *thread)
         const struct thread *other = &engine->threads[thread->op.value];
         return other->done && atomics_buffer_empty(other);
     }
-    case OP_YIELD: /* looks again only when somebody has changed something */
-        return thread->looked != engine->all_writes - thread->writes;
+    case OP_YIELD: /* once more at the same place: only when somebody has changed something */
+        return thread->yielded_at != thread->op.pc ||
+               thread->looked != engine->all_writes - thread->writes;
     case OP_CHOOSE:
         return true;
     case OP_LOCK:
@@ -56,6 +57,7 @@ static bool can_go(const struct thread *thread)
     case OP_WAKE:
     case OP_COUNT:
     case OP_DRAIN:
+    case OP_CLOSE:
         return outside_is_ready(thread);
     default:
         return atomics_is_ready(thread);
@@ -85,7 +87,8 @@ static action_set timeouts(void)
     action_set set = 0;
     for (int t = 0; t < engine->thread_count; t++) {
         const struct thread *thread = &engine->threads[t];
-        if (thread->done || !thread->op.timed || thread->op.deadline > first)
+        if (thread->done || !thread->op.timed || thread->woken ||
+            thread->op.deadline > first)
             continue;
         if (thread->op.deadline < first)
             set = 0;
@@ -103,7 +106,7 @@ static action_set spinning(void)
     for (int t = 0; t < engine->thread_count; t++) {
         const struct thread *thread = &engine->threads[t];
         bool may = (thread->op.kind == OP_LOAD && thread->repeats < SPINS_MAX) ||
-                   (thread->op.kind == OP_YIELD && thread->yields < YIELDS_MAX);
+                   (thread->op.kind == OP_YIELD && thread->yields < SPINS_MAX);
         if (!thread->done && may)
             set |= (action_set)1 << t;
     }
@@ -282,8 +285,9 @@ static void thread_main(void)
  * nobody can notice what it does until then. */
 static void run_to_first_step(struct thread *thread)
 {
-    int creator = engine->current;
+    int creator = engine->current, saved = errno;
     jmp_buf back;
+    errno = 0;
     thread->starting = true;
     thread->returned = &back;
     if (_setjmp(back) == 0) {
@@ -291,6 +295,7 @@ static void run_to_first_step(struct thread *thread)
         setcontext(&thread->start_context);
     }
     engine->current = creator;
+    errno = saved;
 }
 
 static struct thread *new_thread(void *(*start)(void *argument), void *argument)
@@ -323,6 +328,7 @@ void engine_start_thread(void *(*start)(void *argument), void *argument, uintptr
     thread->clock.at[number]++;
     self->clock.at[engine->current]++;
     *id = (unsigned long)number;
+    thread->started_pc = pc;
     run_to_first_step(thread);
 }
 
@@ -330,6 +336,16 @@ static void *run_scenario(void *unused)
 {
     engine->scenario();
     return unused;
+}
+
+static void check_leaks(void)
+{
+    heap_check_leaks();
+    outside_check_leaks();
+    for (int t = 1; t < engine->thread_count; t++)
+        if (!engine->threads[t].let_go)
+            engine_fail("leak", "thread %d is neither joined nor detached (%s)", t,
+                        symbol_place(engine->threads[t].started_pc));
 }
 
 void engine_run_schedule(void)
@@ -356,8 +372,9 @@ void engine_run_schedule(void)
         engine->inside = true;
         setcontext(&first->start_context);
     }
-    if (!engine->failed && !engine->pruned && _setjmp(engine->home) == 0)
-        heap_check_leaks();
+    bool whole = !engine->failed && !engine->pruned && !engine->misfit;
+    if (whole && _setjmp(engine->home) == 0)
+        check_leaks();
     shade_forget_all();
 }
 

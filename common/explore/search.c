@@ -139,7 +139,7 @@ int search_decide(action_set enabled, bool data)
         action = decide_by_search(enabled, data, usual);
         break;
     case EXPLORE_REPLAY:
-        action = replay_next(enabled);
+        action = replay_next(enabled, data);
         break;
     default:
         action = decide_by_dice(enabled, data);

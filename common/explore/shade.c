@@ -20,10 +20,12 @@
 enum { GRANULES = 1 << 16, ACCESSES_MAX = 50000000 };
 
 struct record {
-    uint16_t write_at, read_at[EXPLORE_THREADS], atomic_at[EXPLORE_THREADS];
+    uint16_t write_at, read_at[EXPLORE_THREADS], atomic_at[EXPLORE_THREADS],
+        stored_at[EXPLORE_THREADS]; /* atomically */
     uint8_t write_by;
     bool write_was_free;
-    uint32_t write_pc, read_pc[EXPLORE_THREADS], atomic_pc[EXPLORE_THREADS];
+    uint32_t write_pc, read_pc[EXPLORE_THREADS], atomic_pc[EXPLORE_THREADS],
+        stored_pc[EXPLORE_THREADS];
 };
 
 struct granule {
@@ -33,6 +35,8 @@ struct granule {
     struct heap_block *block; /* NULL: not the heap's */
     uint8_t mask;             /* the bytes that record[0] is about */
     bool split, poisoned;
+    uint8_t
+        atomic_size[8]; /* of the atomic variable that begins at this byte; 0: none */
     uint32_t poisoned_pc;
     struct record record[8];
 };
@@ -93,6 +97,7 @@ static void first_touch(struct granule *granule, uintptr_t number)
     granule->mask = 0;
     granule->split = granule->poisoned = false;
     granule->next = 0;
+    memset(granule->atomic_size, 0, sizeof granule->atomic_size);
     memset(&granule->record[0], 0, sizeof granule->record[0]);
     uint32_t index = (uint32_t)(granule - shade->granules);
     shade->touched[shade->touched_count++] = index;
@@ -125,7 +130,7 @@ static struct granule *granule_of(uintptr_t number)
 
 /* ---- is it alive? */
 
-static const char *const verbs[] = { "reads", "writes", "uses", "frees" };
+static const char *const verbs[] = { "reads", "writes", "uses", "stores", "frees" };
 
 static const char *who(int thread)
 {
@@ -147,13 +152,16 @@ COLD static void is_dead(const struct granule *granule, uintptr_t address, size_
     if (!block)
         engine_fail("out of bounds", "%s %s memory outside every allocation (%s)",
                     who(engine->current), verbs[access], symbol_place(pc));
+    if (!block->dead && !granule->poisoned)
+        engine_fail("out of bounds",
+                    "%s %s memory past the end of the %zu bytes allocated at %s (%s)",
+                    who(engine->current), verbs[access], block->size,
+                    symbol_place(block->pc), symbol_place(pc));
     if (block->dead)
         engine_fail("use after free", "%s %s %zu bytes at %s, which %s has freed (%s)",
                     who(engine->current), verbs[access], size, symbol_place(pc),
                     who(block->freed_by), symbol_place(block->freed_pc));
-    engine_fail("use after free",
-                "%s %s %zu bytes at %s, which were given back to a "
-                "pool of memory (%s)",
+    engine_fail("use after free", "%s %s %zu bytes at %s, which were given back (%s)",
                 who(engine->current), verbs[access], size, symbol_place(pc),
                 granule->poisoned_pc ? symbol_place(far(granule->poisoned_pc)) : "");
 }
@@ -171,6 +179,32 @@ COLD static void race(enum access access, uintptr_t address, size_t size, uintpt
         symbol_place(other_pc));
 }
 
+/* A plain read against atomic stores, an atomic store against plain reads. */
+static void check_mixed(const struct record *record, uintptr_t address, size_t size,
+                        enum access access, uintptr_t pc)
+{
+    const struct thread *self = engine_self();
+    bool reads = access == ACCESS_READ;
+    const uint16_t *at = reads ? record->stored_at : record->read_at;
+    const uint32_t *pcs = reads ? record->stored_pc : record->read_pc;
+    for (int t = 0; t < engine->thread_count; t++)
+        if (at[t] > self->clock.at[t])
+            race(access, address, size, pc, t, reads ? "stored (atomically)" : "read",
+                 far(pcs[t]), false);
+}
+
+/* The block around it: is it alive, long enough, and has the thread heard of it? */
+static void check_block(const struct granule *granule, uintptr_t address, size_t size,
+                        enum access access, uintptr_t pc)
+{
+    const struct heap_block *block = granule->block;
+    if (!block || block->dead || granule->poisoned ||
+        address + size > block->start + block->size)
+        is_dead(granule, address, size, access, pc);
+    if (block->made_at > engine_self()->clock.at[block->made_by])
+        race(access, address, size, pc, block->made_by, "allocated", block->pc, false);
+}
+
 static void check(struct record *record, uintptr_t address, size_t size,
                   enum access access, uintptr_t pc)
 {
@@ -180,10 +214,20 @@ static void check(struct record *record, uintptr_t address, size_t size,
     if (record->write_at > self->clock.at[by])
         race(access, address, size, pc, by, record->write_was_free ? "freed" : "wrote",
              far(record->write_pc), record->write_was_free);
-    if (access == ACCESS_READ || access == ACCESS_ATOMIC) {
-        bool atomic = access == ACCESS_ATOMIC;
-        (atomic ? record->atomic_at : record->read_at)[me] = now;
-        (atomic ? record->atomic_pc : record->read_pc)[me] = near(pc);
+    if (access == ACCESS_READ || access == ACCESS_ATOMIC_WRITE)
+        check_mixed(record, address, size, access, pc);
+    if (access == ACCESS_READ) {
+        record->read_at[me] = now;
+        record->read_pc[me] = near(pc);
+        return;
+    }
+    if (access == ACCESS_ATOMIC || access == ACCESS_ATOMIC_WRITE) {
+        record->atomic_at[me] = now;
+        record->atomic_pc[me] = near(pc);
+        if (access == ACCESS_ATOMIC)
+            return;
+        record->stored_at[me] = now;
+        record->stored_pc[me] = near(pc);
         return;
     }
     for (int t = 0; t < engine->thread_count; t++) {
@@ -224,6 +268,30 @@ static void check_granule(struct granule *granule, uintptr_t address, unsigned s
         check(&granule->record[i], address, size, access, pc);
 }
 
+/* One variable, one size: which steps depend on each other, and what a load sees of its
+ * own thread's buffer, is known by addresses alone. */
+static void check_size(struct granule *granule, uintptr_t address, unsigned size,
+                       enum access access, uintptr_t pc)
+{
+    unsigned offset = address & 7;
+    if (access == ACCESS_WRITE) /* it may be another variable now */
+        memset(granule->atomic_size + offset, 0, size);
+    if (access != ACCESS_ATOMIC && access != ACCESS_ATOMIC_WRITE)
+        return;
+    bool same = true;
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned there = granule->atomic_size[i];
+        if (there && i < offset + size && offset < i + there)
+            same = same && i == offset && there == size;
+    }
+    if (!same)
+        engine_fail("explorer",
+                    "atomic accesses of several sizes to the same memory are not "
+                    "modelled (%s)",
+                    symbol_place(pc));
+    granule->atomic_size[offset] = (uint8_t)size;
+}
+
 void shade_access(uintptr_t address, size_t size, enum access access, uintptr_t pc)
 {
     if (UNLIKELY(++engine->accesses > ACCESSES_MAX))
@@ -234,9 +302,9 @@ void shade_access(uintptr_t address, size_t size, enum access access, uintptr_t 
         if (part > size)
             part = (unsigned)size;
         struct granule *granule = granule_of(address / 8);
-        if (heap_owns(address) &&
-            (!granule->block || granule->block->dead || granule->poisoned))
-            is_dead(granule, address, part, access, pc);
+        if (heap_owns(address))
+            check_block(granule, address, part, access, pc);
+        check_size(granule, address, part, access, pc);
         check_granule(granule, address, part, access, pc);
         address += part;
         size -= part;
@@ -245,16 +313,29 @@ void shade_access(uintptr_t address, size_t size, enum access access, uintptr_t 
 
 /* ---- the end of a block, of a slot, of a schedule */
 
+static void free_granule(struct granule *granule, uintptr_t pc)
+{
+    if (!granule->split && granule->mask)
+        check(&granule->record[0], granule->number * 8, 8, ACCESS_FREE, pc);
+    for (int i = 0; granule->split && i < 8; i++)
+        check(&granule->record[i], granule->number * 8, 8, ACCESS_FREE, pc);
+}
+
 void shade_free(struct heap_block *block, uintptr_t pc)
 {
-    uint32_t index = block->first_granule;
-    while (index) {
-        struct granule *granule = &shade->granules[index];
-        index = granule->next;
-        if (!granule->split && granule->mask)
-            check(&granule->record[0], granule->number * 8, 8, ACCESS_FREE, pc);
-        for (int i = 0; granule->split && i < 8; i++)
-            check(&granule->record[i], granule->number * 8, 8, ACCESS_FREE, pc);
+    for (uint32_t i = block->first_granule; i; i = shade->granules[i].next)
+        free_granule(&shade->granules[i], pc);
+}
+
+void shade_cut(struct heap_block *block, uintptr_t from, uintptr_t to, uintptr_t pc)
+{
+    for (uint32_t i = block->first_granule; i; i = shade->granules[i].next) {
+        struct granule *granule = &shade->granules[i];
+        if (granule->number * 8 < from || granule->number * 8 >= to)
+            continue;
+        free_granule(granule, pc);
+        granule->poisoned = true;
+        granule->poisoned_pc = near(pc);
     }
 }
 
@@ -280,6 +361,7 @@ void shade_poison(uintptr_t address, size_t size, bool dead, uintptr_t pc)
         struct granule *granule = granule_of(at / 8);
         if (dead)
             check_granule(granule, at, 8, ACCESS_FREE, pc);
+        memset(granule->atomic_size, 0, sizeof granule->atomic_size);
         granule->poisoned = dead;
         granule->poisoned_pc = near(pc);
     }

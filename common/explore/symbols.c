@@ -20,6 +20,7 @@ static struct symbols {
     struct symbol symbols[SYMBOLS];
     char places[4][96];
     unsigned next_place;
+    bool warned;
 } * table;
 
 int symbols_map(void)
@@ -136,8 +137,11 @@ static void look_up(const uintptr_t *pcs, unsigned count)
             parse(function, place, symbol);
         table->pcs[table->count++] = pcs[i];
     }
-    if (output)
-        pclose(output);
+    int status = output ? pclose(output) : -1;
+    if (status != 0 && !table->warned)
+        fprintf(stderr,
+                "explorer: addr2line cannot be run, so places are shown as \"?\"\n");
+    table->warned = table->warned || status != 0;
 }
 
 void symbols_prepare(const uintptr_t *pcs, unsigned count)
@@ -147,13 +151,13 @@ void symbols_prepare(const uintptr_t *pcs, unsigned count)
     bool inside = engine->inside; /* what follows is our own, not the scenario's */
     engine->inside = false;
     for (unsigned i = 0; i < count; i++) {
+        if (n == 256 || table->count + n == SYMBOLS)
+            break;
         bool listed = is_known(pcs[i]);
         for (unsigned k = 0; k < n && !listed; k++)
             listed = unknown[k] == pcs[i];
         if (!listed)
             unknown[n++] = pcs[i];
-        if (n == 256 || table->count + n == SYMBOLS)
-            break;
     }
     if (n > 0)
         look_up(unknown, n);

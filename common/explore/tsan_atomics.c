@@ -117,7 +117,9 @@ void explore_atomic_init(volatile void *object, const void *value, size_t size);
 
 void explore_atomic_init(volatile void *object, const void *value, size_t size)
 {
-    if (engine && engine->inside)
+    if (engine && engine->inside) {
+        atomics_settle((uintptr_t)object, size, CALLER);
         shade_access((uintptr_t)object, size, ACCESS_WRITE, CALLER);
+    }
     memcpy((void *)(uintptr_t)object, value, size);
 }
