@@ -380,6 +380,7 @@ struct crowd {
     unsigned first, length;
     unsigned served[CLIENTS];
     unsigned polls;
+    _Atomic bool all_here; /* set by the test's thread; polls count from then on */
 };
 
 static int crowd_park(struct parker *parker, int64_t timeout_ns)
@@ -419,8 +420,11 @@ static enum poll_state client_poll(struct future *future, struct context *contex
     struct crowd *crowd = self->crowd;
     if (crowd->polls >= CLIENTS * CLIENT_TURNS)
         return POLL_READY;
-    crowd->polls++;
-    crowd->served[self->number]++;
+    /* acquire: pairs with the test, which has spawned them all */
+    if (atomic_load_explicit(&crowd->all_here, memory_order_acquire)) {
+        crowd->polls++;
+        crowd->served[self->number]++;
+    }
     unsigned last = (crowd->first + crowd->length++) % CLIENTS;
     crowd->queue[last] = waker_clone(context->waker);
     return POLL_PENDING;
@@ -451,6 +455,8 @@ static void S8_busy_connections_are_served_in_turn(void **state)
         struct client client = { { &client_ops }, &crowd, i };
         assert_int_equal(pool_spawn(pool, &client.future, NULL), 0);
     }
+    /* release: pairs with client_poll */
+    atomic_store_explicit(&crowd.all_here, true, memory_order_release);
     WAIT_UNTIL(pool_live(pool) == 0);
     unsigned least = UINT_MAX, most = 0;
     for (unsigned i = 0; i < CLIENTS; i++) {
