@@ -533,6 +533,42 @@ static void sleeps(void)
     nanosleep(&(struct timespec){ .tv_nsec = 1 }, NULL);
 }
 
+static void *destroy_one(void *unused)
+{
+    pthread_mutex_destroy(&lock);
+    return unused;
+}
+
+static void *lock_one(void *unused)
+{
+    pthread_mutex_lock(&lock);
+    pthread_mutex_unlock(&lock);
+    return unused;
+}
+
+static void locks_what_was_destroyed(void)
+{
+    destroy_one(NULL);
+    lock_one(NULL);
+}
+
+static void locks_and_destroys(void)
+{
+    pthread_t other;
+    pthread_create(&other, NULL, lock_one, NULL);
+    pthread_join(other, NULL);
+    destroy_one(NULL);
+    pthread_mutex_init(&lock, NULL);
+    lock_one(NULL);
+}
+
+static void a_destroyed_mutex_is_none(void **state)
+{
+    (void)state;
+    expect_rule(EXPLORE_SC, locks_what_was_destroyed, "bad lock");
+    expect_rule(EXPLORE_SC, locks_and_destroys, NULL);
+}
+
 static void *end_thread(void *unused)
 {
     pthread_exit(unused);
@@ -567,6 +603,7 @@ int main(void)
         cmocka_unit_test(who_yields_may_give_up),
         cmocka_unit_test(a_timed_wait_and_its_mutex),
         cmocka_unit_test(a_mutex_must_outlive_who_waits),
+        cmocka_unit_test(a_destroyed_mutex_is_none),
         cmocka_unit_test(a_close_is_a_step),
         cmocka_unit_test(threads_end_well),
         cmocka_unit_test(what_cannot_be_modelled_is_refused),

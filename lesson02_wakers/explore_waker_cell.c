@@ -131,6 +131,32 @@ static void three_polls_against_two_wakes(void)
     check_the_end(waits, &probe);
 }
 
+static void *wake_three_times(void *unused)
+{
+    announce(unused);
+    wake_once_more(unused);
+    wake_once_more(unused);
+    explore_name("waker");
+    return unused;
+}
+
+/* Two threads, three operations each: polls against wakes. */
+static void three_against_three(void)
+{
+    pthread_t other;
+    explore_name("waiter");
+    waker_cell_init(&cell);
+    pthread_create(&other, NULL, wake_three_times, NULL);
+    waits_after_poll(&probe);
+    waits_after_poll(&newer);
+    long before = probe_read(&probe.wakes);
+    bool waits = waits_after_poll(&probe);
+    pthread_join(other, NULL);
+    EXPLORE_RULE("W7", !waits || probe_read(&probe.wakes) > before,
+                 "the waker of the last poll was not woken");
+    check_the_end(waits, &probe);
+}
+
 /* A cancelled waiter takes its own waker back, while two others wake. */
 static void take_against_wakes(void)
 {
@@ -167,6 +193,10 @@ EXPLORE_MAIN({ .name = "register_against_wake",
              { .name = "three_polls_against_two_wakes",
                .scenario = three_polls_against_two_wakes,
                .rules = "W1, W7",
+               .models = 7 },
+             { .name = "three_against_three",
+               .scenario = three_against_three,
+               .rules = "W1, W5, W7",
                .models = 7 },
              { .name = "take_against_wakes",
                .scenario = take_against_wakes,

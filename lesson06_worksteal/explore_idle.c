@@ -313,6 +313,41 @@ static void both_announce(void)
     deque_finish(&queue);
 }
 
+static void *round_main(void *argument)
+{
+    struct worker_model *me = argument;
+    explore_name("worker 0");
+    me->searching = idle_start_search(&idle);
+    idle_announce(&idle, me->index, me->searching);
+    idle_retract(&idle, me->index); /* its second look found something */
+    return NULL;
+}
+
+/* Two threads, three operations each: a worker searches, announces its sleep and takes
+ * that back; somebody brings work for anybody, for this worker, for anybody. */
+static void three_against_three(void)
+{
+    pthread_t thread;
+    int woken[3];
+    begin(2);
+    pthread_create(&thread, NULL, round_main, &workers[0]);
+    woken[0] = idle_pick(&idle);
+    woken[1] = idle_claim(&idle, 0);
+    woken[2] = idle_pick(&idle);
+    pthread_join(thread, NULL);
+    unsigned times = 0;
+    for (int i = 0; i < 3; i++)
+        times += woken[i] != IDLE_NOBODY;
+    EXPLORE_RULE("S6", times <= 1, "one sleep was ended %u times", times);
+    unsigned searching = idle_searching(&idle);
+    EXPLORE_RULE("S6", searching == 1, "one worker searches, the word says %u",
+                 searching);
+    EXPLORE_RULE("S6", idle_sleeping(&idle) == 0,
+                 "nobody sleeps, the word says otherwise");
+    EXPLORE_RULE("S9", idle_watch(&idle) == IDLE_NOBODY, "who is awake keeps watch");
+    deque_finish(&queue);
+}
+
 #define CASE(scenario_, rules_, ...)                                                   \
     {                                                                                  \
         .name = #scenario_, .scenario = scenario_, .rules = rules_,                    \
@@ -327,4 +362,5 @@ EXPLORE_MAIN(CASE(one_worker, "W1, S6", "W1", .models = 7),
              CASE(mail_against_sleep, "W1, S6", "W1", .models = 7),
              CASE(alarm_against_pick, "S6", NULL, .models = 7),
              CASE(watch_against_sleep, "S9", NULL, .models = 7),
-             CASE(both_announce, "S6, S9", NULL, .models = 7), )
+             CASE(both_announce, "S6, S9", NULL, .models = 7),
+             CASE(three_against_three, "S6, S9", NULL, .models = 7), )

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WIDTH = 80, PLACE = 22, ROWS = 34 };
+enum { WIDTH = 80, PLACE = 22, ROWS = 32 };
 
 static const char *order_name(int order)
 {
@@ -268,5 +268,8 @@ void explore_print(const struct explore_result *result, const char *title,
     print_wrapped(result->message);
     if (replay_command)
         printf("see it again: %s'%s'\n", replay_command, result->replay);
-    printf("broken: %s\n", result->rule);
+    if (result->failed)
+        printf("broken: %s\n", result->rule);
+    else
+        printf("nothing is broken\n");
 }

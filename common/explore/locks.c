@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { DESTROYED = -1 }; /* as an owner */
+
 static int *owner_of(pthread_mutex_t *mutex)
 {
     return (int *)(void *)mutex;
@@ -26,7 +28,7 @@ bool locks_is_ready(const struct thread *thread)
         return false;
     switch (op->kind) {
     case OP_LOCK:
-        return owner == 0;
+        return owner == 0 || owner == DESTROYED;
     case OP_RELOCK: /* its time may be over while another has the mutex */
         return thread->woken || thread->timed_out
                    ? owner == 0
@@ -72,6 +74,9 @@ static int lock(pthread_mutex_t *mutex, enum op_kind kind, uintptr_t pc)
                     symbol_place(pc));
     struct thread *self = engine_announce(&op);
     shade_access((uintptr_t)mutex, 4, ACCESS_ATOMIC, pc);
+    if (*owner_of(mutex) == DESTROYED)
+        engine_fail("bad lock", "a mutex is locked that was destroyed (%s)",
+                    symbol_place(pc));
     bool free = *owner_of(mutex) == 0;
     engine_note(&op, 0, 0, free, false);
     if (!free)
@@ -161,139 +166,221 @@ static void check_thread(pthread_t thread, uintptr_t pc)
 /* ---- what the explored program calls */
 
 #define OUTSIDE (!engine || !engine->inside)
-#define WRAPPED(type, name, parameters, arguments)                                     \
+#define WRAP_OF(type, name, parameters)                                                \
     type __real_##name parameters;                                                     \
-    type __wrap_##name parameters;                                                     \
-    type __wrap_##name parameters                                                      \
-    {                                                                                  \
-        if (OUTSIDE)                                                                   \
-            return __real_##name arguments;
+    type __wrap_##name parameters
 
-WRAPPED(int, pthread_mutex_init,
-        (pthread_mutex_t * mutex, const pthread_mutexattr_t *how), (mutex, how))
-int type = PTHREAD_MUTEX_DEFAULT;
-if (how)
-    pthread_mutexattr_gettype(how, &type);
-if (type != PTHREAD_MUTEX_DEFAULT)
-    engine_fail("explorer", "a mutex of a type of its own is not modelled (%s)",
-                symbol_place(CALLER));
-shade_access((uintptr_t)mutex, sizeof *mutex, ACCESS_WRITE, CALLER);
-memset(mutex, 0, sizeof *mutex);
-return 0;
-}
+WRAP_OF(int, pthread_mutex_init,
+        (pthread_mutex_t * mutex, const pthread_mutexattr_t *how));
 
-WRAPPED(int, pthread_mutex_destroy, (pthread_mutex_t * mutex), (mutex))
-shade_access((uintptr_t)mutex, sizeof *mutex, ACCESS_WRITE, CALLER);
-if (*owner_of(mutex) != 0)
-    engine_fail("bad destroy", "a locked mutex is destroyed (%s)",
-                symbol_place(CALLER));
-return 0;
-}
-
-WRAPPED(int, pthread_mutex_lock, (pthread_mutex_t * mutex), (mutex))
-return lock(mutex, OP_LOCK, CALLER);
-}
-
-WRAPPED(int, pthread_mutex_trylock, (pthread_mutex_t * mutex), (mutex))
-return lock(mutex, OP_TRYLOCK, CALLER);
-}
-
-WRAPPED(int, pthread_mutex_unlock, (pthread_mutex_t * mutex), (mutex))
-unlock(mutex, CALLER);
-return 0;
-}
-
-WRAPPED(int, pthread_cond_init,
-        (pthread_cond_t * condition, const pthread_condattr_t *how), (condition, how))
-shade_access((uintptr_t)condition, sizeof *condition, ACCESS_WRITE, CALLER);
-memset(condition, 0, sizeof *condition);
-return 0;
-}
-
-WRAPPED(int, pthread_cond_destroy, (pthread_cond_t * condition), (condition))
-shade_access((uintptr_t)condition, sizeof *condition, ACCESS_WRITE, CALLER);
-for (int t = 0; t < engine->thread_count; t++)
-    if (waits_on(t, condition))
-        engine_fail("bad destroy",
-                    "a condition variable is destroyed that a thread "
-                    "waits on (%s)",
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *how)
+{
+    if (OUTSIDE)
+        return __real_pthread_mutex_init(mutex, how);
+    int type = PTHREAD_MUTEX_DEFAULT;
+    if (how)
+        pthread_mutexattr_gettype(how, &type);
+    if (type != PTHREAD_MUTEX_DEFAULT)
+        engine_fail("explorer", "a mutex of a type of its own is not modelled (%s)",
                     symbol_place(CALLER));
-return 0;
+    shade_access((uintptr_t)mutex, sizeof *mutex, ACCESS_WRITE, CALLER);
+    memset(mutex, 0, sizeof *mutex);
+    return 0;
 }
 
-WRAPPED(int, pthread_cond_wait, (pthread_cond_t * condition, pthread_mutex_t *mutex),
-        (condition, mutex))
-return wait(condition, mutex, NULL, CALLER);
+WRAP_OF(int, pthread_mutex_destroy, (pthread_mutex_t * mutex));
+
+int __wrap_pthread_mutex_destroy(pthread_mutex_t *mutex)
+{
+    if (OUTSIDE)
+        return __real_pthread_mutex_destroy(mutex);
+    shade_access((uintptr_t)mutex, sizeof *mutex, ACCESS_WRITE, CALLER);
+    if (*owner_of(mutex) != 0)
+        engine_fail("bad destroy", "a locked mutex is destroyed (%s)",
+                    symbol_place(CALLER));
+    *owner_of(mutex) = DESTROYED;
+    return 0;
 }
 
-WRAPPED(int, pthread_cond_timedwait,
+WRAP_OF(int, pthread_mutex_lock, (pthread_mutex_t * mutex));
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+    if (OUTSIDE)
+        return __real_pthread_mutex_lock(mutex);
+    return lock(mutex, OP_LOCK, CALLER);
+}
+
+WRAP_OF(int, pthread_mutex_trylock, (pthread_mutex_t * mutex));
+
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+    if (OUTSIDE)
+        return __real_pthread_mutex_trylock(mutex);
+    return lock(mutex, OP_TRYLOCK, CALLER);
+}
+
+WRAP_OF(int, pthread_mutex_unlock, (pthread_mutex_t * mutex));
+
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+    if (OUTSIDE)
+        return __real_pthread_mutex_unlock(mutex);
+    unlock(mutex, CALLER);
+    return 0;
+}
+
+WRAP_OF(int, pthread_cond_init,
+        (pthread_cond_t * condition, const pthread_condattr_t *how));
+
+int __wrap_pthread_cond_init(pthread_cond_t *condition, const pthread_condattr_t *how)
+{
+    if (OUTSIDE)
+        return __real_pthread_cond_init(condition, how);
+    shade_access((uintptr_t)condition, sizeof *condition, ACCESS_WRITE, CALLER);
+    memset(condition, 0, sizeof *condition);
+    return 0;
+}
+
+WRAP_OF(int, pthread_cond_destroy, (pthread_cond_t * condition));
+
+int __wrap_pthread_cond_destroy(pthread_cond_t *condition)
+{
+    if (OUTSIDE)
+        return __real_pthread_cond_destroy(condition);
+    shade_access((uintptr_t)condition, sizeof *condition, ACCESS_WRITE, CALLER);
+    for (int t = 0; t < engine->thread_count; t++)
+        if (waits_on(t, condition))
+            engine_fail("bad destroy",
+                        "a condition variable is destroyed that a thread "
+                        "waits on (%s)",
+                        symbol_place(CALLER));
+    return 0;
+}
+
+WRAP_OF(int, pthread_cond_wait, (pthread_cond_t * condition, pthread_mutex_t *mutex));
+
+int __wrap_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+    if (OUTSIDE)
+        return __real_pthread_cond_wait(condition, mutex);
+    return wait(condition, mutex, NULL, CALLER);
+}
+
+WRAP_OF(int, pthread_cond_timedwait,
         (pthread_cond_t * condition, pthread_mutex_t *mutex,
-         const struct timespec *until),
-        (condition, mutex, until))
-return wait(condition, mutex, until, CALLER);
+         const struct timespec *until));
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  const struct timespec *until)
+{
+    if (OUTSIDE)
+        return __real_pthread_cond_timedwait(condition, mutex, until);
+    return wait(condition, mutex, until, CALLER);
 }
 
-WRAPPED(int, pthread_cond_signal, (pthread_cond_t * condition), (condition))
-wake_waiters(condition, false, CALLER);
-return 0;
+WRAP_OF(int, pthread_cond_signal, (pthread_cond_t * condition));
+
+int __wrap_pthread_cond_signal(pthread_cond_t *condition)
+{
+    if (OUTSIDE)
+        return __real_pthread_cond_signal(condition);
+    wake_waiters(condition, false, CALLER);
+    return 0;
 }
 
-WRAPPED(int, pthread_cond_broadcast, (pthread_cond_t * condition), (condition))
-wake_waiters(condition, true, CALLER);
-return 0;
+WRAP_OF(int, pthread_cond_broadcast, (pthread_cond_t * condition));
+
+int __wrap_pthread_cond_broadcast(pthread_cond_t *condition)
+{
+    if (OUTSIDE)
+        return __real_pthread_cond_broadcast(condition);
+    wake_waiters(condition, true, CALLER);
+    return 0;
 }
 
-WRAPPED(int, pthread_create,
+WRAP_OF(int, pthread_create,
         (pthread_t * thread, const pthread_attr_t *how, void *(*start)(void *argument),
-         void *argument),
-        (thread, how, start, argument))
-shade_access((uintptr_t)thread, sizeof *thread, ACCESS_WRITE, CALLER);
-if (engine->allocation_failures_left > 0 && explore_choose(2) == 1) {
-    engine->allocation_failures_left--;
-    return EAGAIN;
-}
-engine_start_thread(start, argument, CALLER, thread);
-int state = PTHREAD_CREATE_JOINABLE;
-if (how)
-    pthread_attr_getdetachstate(how, &state);
-if (state == PTHREAD_CREATE_DETACHED)
-    engine->threads[*thread].let_go = true;
-return 0;
+         void *argument));
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how,
+                          void *(*start)(void *argument), void *argument)
+{
+    if (OUTSIDE)
+        return __real_pthread_create(thread, how, start, argument);
+    shade_access((uintptr_t)thread, sizeof *thread, ACCESS_WRITE, CALLER);
+    if (engine->allocation_failures_left > 0 && explore_choose(2) == 1) {
+        engine->allocation_failures_left--;
+        return EAGAIN;
+    }
+    engine_start_thread(start, argument, CALLER, thread);
+    int state = PTHREAD_CREATE_JOINABLE;
+    if (how)
+        pthread_attr_getdetachstate(how, &state);
+    if (state == PTHREAD_CREATE_DETACHED)
+        engine->threads[*thread].let_go = true;
+    return 0;
 }
 
-WRAPPED(int, pthread_join, (pthread_t thread, void **returned), (thread, returned))
-check_thread(thread, CALLER);
-struct op op = { .kind = OP_JOIN, .value = thread, .pc = CALLER };
-struct thread *self = engine_announce(&op);
-order_join(&self->clock, &engine->threads[op.value].clock);
-engine->threads[op.value].let_go = true;
-engine_note(&op, op.value, 0, true, false);
-if (returned)
-    *returned = engine->threads[op.value].returned;
-return 0;
+WRAP_OF(int, pthread_join, (pthread_t thread, void **returned));
+
+int __wrap_pthread_join(pthread_t thread, void **returned)
+{
+    if (OUTSIDE)
+        return __real_pthread_join(thread, returned);
+    check_thread(thread, CALLER);
+    struct op op = { .kind = OP_JOIN, .value = thread, .pc = CALLER };
+    struct thread *self = engine_announce(&op);
+    order_join(&self->clock, &engine->threads[op.value].clock);
+    engine->threads[op.value].let_go = true;
+    engine_note(&op, op.value, 0, true, false);
+    if (returned)
+        *returned = engine->threads[op.value].returned;
+    return 0;
 }
 
-WRAPPED(int, pthread_detach, (pthread_t thread), (thread))
-check_thread(thread, CALLER);
-engine->threads[thread].let_go = true;
-return 0;
+WRAP_OF(int, pthread_detach, (pthread_t thread));
+
+int __wrap_pthread_detach(pthread_t thread)
+{
+    if (OUTSIDE)
+        return __real_pthread_detach(thread);
+    check_thread(thread, CALLER);
+    engine->threads[thread].let_go = true;
+    return 0;
 }
 
-WRAPPED(pthread_t, pthread_self, (void), ())
-return (pthread_t)engine->current;
+WRAP_OF(pthread_t, pthread_self, (void));
+
+pthread_t __wrap_pthread_self(void)
+{
+    if (OUTSIDE)
+        return __real_pthread_self();
+    return (pthread_t)engine->current;
 }
 
-WRAPPED(int, pthread_setname_np, (pthread_t thread, const char *name), (thread, name))
-return 0;
+WRAP_OF(int, pthread_setname_np, (pthread_t thread, const char *name));
+
+int __wrap_pthread_setname_np(pthread_t thread, const char *name)
+{
+    if (OUTSIDE)
+        return __real_pthread_setname_np(thread, name);
+    return 0;
 }
 
-WRAPPED(int, sched_yield, (void), ())
-struct op op = { .kind = OP_YIELD, .pc = CALLER };
-struct thread *self = engine_announce(&op);
-engine_note(&op, 0, 0, true, false);
-unsigned seen = engine->all_writes - self->writes;
-self->yields = self->yielded_at == op.pc && self->looked == seen ? self->yields + 1 : 0;
-self->looked = seen;
-self->yielded_at = op.pc;
-return 0;
+WRAP_OF(int, sched_yield, (void));
+
+int __wrap_sched_yield(void)
+{
+    if (OUTSIDE)
+        return __real_sched_yield();
+    struct op op = { .kind = OP_YIELD, .pc = CALLER };
+    struct thread *self = engine_announce(&op);
+    engine_note(&op, 0, 0, true, false);
+    unsigned seen = engine->all_writes - self->writes;
+    self->yields =
+        self->yielded_at == op.pc && self->looked == seen ? self->yields + 1 : 0;
+    self->looked = seen;
+    self->yielded_at = op.pc;
+    return 0;
 }
