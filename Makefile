@@ -229,6 +229,11 @@ $(foreach n,$(NUMBERS),$(eval $(call lesson,$(n))))
 # ---- the explorer (common/explore/explore.h)
 # Explored code is compiled with the race detector's calls in it, and linked with our
 # engine in the place of the detector's library; the engine itself is compiled as usual.
+ifneq ($(VARIANT),plain)
+ifneq ($(filter explore%,$(MAKECMDGOALS)),)
+$(error explored code is built in a way of its own: leave VARIANT=$(VARIANT) out)
+endif
+endif
 EXPLORE_LIB := $(B)/lib/explore.a
 $(EXPLORE_LIB): $(call objects,$(wildcard common/explore/*.c))
 # What gcc has to say of fences in instrumented code.
@@ -297,11 +302,14 @@ CASE ?=
 WRONG ?=
 MODEL ?=
 REPLAY ?=
+LESSON ?=
 .PHONY: explore explore-deep explore-build $(NUMBERS:%=explore%)
 # With CASE the wrong versions are left out: their patches do not fit a module that somebody
 # is changing.
-EXPLORE_WANTED = $(if $(WRONG),$(filter %/wrong/$(WRONG),$(EXPLORE_ALL)),$(if $(CASE),\
-	$(foreach p,$(EXPLORE_ALL),$(if $(findstring /wrong/,$(p)),,$(p))),$(EXPLORE_ALL)))
+EXPLORE_LESSON = $(if $(LESSON),$(filter $(B)/explore/lesson0$(LESSON)_%,$(EXPLORE_ALL)),\
+	$(EXPLORE_ALL))
+EXPLORE_WANTED = $(if $(WRONG),$(filter %/wrong/$(WRONG),$(EXPLORE_LESSON)),$(if $(CASE),\
+	$(foreach p,$(EXPLORE_LESSON),$(if $(findstring /wrong/,$(p)),,$(p))),$(EXPLORE_LESSON)))
 explore-build: $(EXPLORE_WANTED)
 	@:
 explore explore-deep:
@@ -309,7 +317,7 @@ explore explore-deep:
 	@tools/explore $(if $(filter explore-deep,$@),--deep) $(B)/explore
 	@BUILD="$(B)" tools/snippets build/explore
 $(NUMBERS:%=explore%): explore%:
-	+@$(PARALLEL) explore-build
+	+@$(PARALLEL) explore-build LESSON=$*
 	@CASE="$(CASE)" WRONG="$(WRONG)" MODEL="$(MODEL)" REPLAY='$(REPLAY)' \
 		tools/explore --lesson $* $(B)/explore
 
