@@ -167,7 +167,9 @@ static bool make_address(struct server_options *options, const struct raw *raw)
     char text[NET_TEXT_MAX];
     bool v6 = strchr(raw->host, ':') != NULL && raw->host[0] != '[';
     snprintf(text, sizeof text, v6 ? "[%s]:%lu" : "%s:%lu", raw->host, raw->port);
-    return net_parse(text, &options->address) == 0;
+    /* net_parse also knows "unix:PATH", which is what a host named "unix" would make. */
+    return net_parse(text, &options->address) == 0 &&
+           options->address.any.sa_family != AF_UNIX;
 }
 
 /* One sentence: before, 'what', after. */
