@@ -268,5 +268,6 @@ void explore_print(const struct explore_result *result, const char *title,
     print_wrapped(result->message);
     if (replay_command)
         printf("see it again: %s'%s'\n", replay_command, result->replay);
-    printf("broken: %s\n", result->rule);
+    if (result->failed)
+        printf("broken: %s\n", result->rule);
 }
