@@ -294,12 +294,11 @@ $(foreach n,$(NUMBERS),\
 		$(eval $(call wrong_version,$(f),$(n)))))
 
 # `make explore6`: lesson 6 only; with CASE or WRONG one of them, and what is seen there.
-# Like TARGET, not taken from the environment.
+# Like TARGET, not taken from the environment; tools/explore finds there what was typed.
 CASE :=
 WRONG :=
 MODEL :=
 REPLAY :=
-ASKED = CASE="$(CASE)" WRONG="$(WRONG)" MODEL="$(MODEL)" REPLAY='$(REPLAY)'
 .PHONY: explore explore-deep explore-build $(NUMBERS:%=explore%)
 # With CASE the wrong versions are left out: their patches do not fit a module that somebody
 # is changing.
@@ -309,11 +308,11 @@ explore-build: $(EXPLORE_WANTED)
 	@:
 explore explore-deep:
 	+@$(PARALLEL) explore-build
-	@$(ASKED) tools/explore $(if $(filter explore-deep,$@),--deep) $(B)/explore
+	@tools/explore $(if $(filter explore-deep,$@),--deep) $(B)/explore
 	@$(if $(CASE)$(WRONG),,BUILD="$(B)" tools/snippets build/explore)
 $(NUMBERS:%=explore%): explore%:
 	+@$(PARALLEL) explore-build
-	@$(ASKED) tools/explore --lesson $* $(B)/explore
+	@tools/explore --lesson $* $(B)/explore
 
 -include $(shell find $(B)/obj $(B)/explore/obj -name '*.d' 2>/dev/null)
 
