@@ -35,7 +35,8 @@ make lab           lesson 8's lab in full: an hour; goes on where it was interru
 make explore       every order of steps of the small concurrent cases, and the planted bugs
 make explore-deep  the same, and the larger cases: minutes
 make explore6 WRONG=deque.NAME   one planted bug of lesson 6, and the schedule that shows it
-make explore6 CASE=NAME [MODEL=tso] [REPLAY='...']   one case; one schedule of it
+make explore6 CASE=NAME [MODEL=tso] [REPLAY='...']   one case; one schedule of it;
+                   CASE=all: each, for a module that you have changed
 
 make arrows        who may include whom
 make rules         every rule of common/RULES.md with the tests that keep it
@@ -298,28 +299,29 @@ $(foreach n,$(NUMBERS),\
 		$(eval $(call wrong_version,$(f),$(n)))))
 
 # `make explore6`: lesson 6 only; with CASE or WRONG one of them, and what is seen there.
-CASE ?=
-WRONG ?=
-MODEL ?=
-REPLAY ?=
-LESSON ?=
+# Like TARGET, not taken from the environment; tools/explore finds there what was typed.
+CASE :=
+WRONG :=
+MODEL :=
+REPLAY :=
+LESSON :=
 .PHONY: explore explore-deep explore-build $(NUMBERS:%=explore%)
 # With CASE the wrong versions are left out: their patches do not fit a module that somebody
 # is changing.
 EXPLORE_LESSON = $(if $(LESSON),$(filter $(B)/explore/lesson0$(LESSON)_%,$(EXPLORE_ALL)),\
 	$(EXPLORE_ALL))
-EXPLORE_WANTED = $(if $(WRONG),$(filter %/wrong/$(WRONG),$(EXPLORE_LESSON)),$(if $(CASE),\
-	$(foreach p,$(EXPLORE_LESSON),$(if $(findstring /wrong/,$(p)),,$(p))),$(EXPLORE_LESSON)))
+EXPLORE_WANTED = $(if $(WRONG),$(filter %/wrong/$(notdir $(WRONG:.patch=)),$(EXPLORE_LESSON)),\
+	$(if $(CASE),$(foreach p,$(EXPLORE_LESSON),$(if $(findstring /wrong/,$(p)),,$(p))),\
+	$(EXPLORE_LESSON)))
 explore-build: $(EXPLORE_WANTED)
 	@:
 explore explore-deep:
 	+@$(PARALLEL) explore-build
 	@tools/explore $(if $(filter explore-deep,$@),--deep) $(B)/explore
-	@BUILD="$(B)" tools/snippets build/explore
+	@$(if $(CASE)$(WRONG),,BUILD="$(B)" tools/snippets build/explore)
 $(NUMBERS:%=explore%): explore%:
 	+@$(PARALLEL) explore-build LESSON=$*
-	@CASE="$(CASE)" WRONG="$(WRONG)" MODEL="$(MODEL)" REPLAY='$(REPLAY)' \
-		tools/explore --lesson $* $(B)/explore
+	@tools/explore --lesson $* $(B)/explore
 
 -include $(shell find $(B)/obj $(B)/explore/obj -name '*.d' 2>/dev/null)
 

@@ -163,7 +163,7 @@ static void two_directions_register(void)
     kernel_arrives(fd, 1);
     kernel_makes_room(fd, 1);
     close_source("W1");
-    EXPLORE_RULE("R7", sends.result == 1 && receives.result == 1,
+    EXPLORE_RULE("both", sends.result == 1 && receives.result == 1,
                  "sent %d, received %d", sends.result, receives.result);
 }
 
@@ -187,7 +187,7 @@ static void two_directions_against_edges(void)
     pthread_join(other, NULL);
     pthread_join(peer, NULL);
     close_source("W1");
-    EXPLORE_RULE("R7", sends.result == 1 && receives.result == 1,
+    EXPLORE_RULE("both", sends.result == 1 && receives.result == 1,
                  "sent %d, received %d", sends.result, receives.result);
 }
 
@@ -205,7 +205,7 @@ static void one_registration_fails(void)
     bool both = sends.result == 1 && receives.result == 1;
     bool one = (sends.result == 1 && receives.result == -ENOMEM) ||
                (sends.result == -ENOMEM && receives.result == 1);
-    EXPLORE_RULE("R7", both || one, "sent %d, received %d", sends.result,
+    EXPLORE_RULE("both", both || one, "sent %d, received %d", sends.result,
                  receives.result);
 }
 
@@ -349,8 +349,8 @@ static void drain_against_drain_at_stop(void)
     io_source_drain_at_stop(source);
     sleeper_poll(&sleepers[0], &receives.future);
     pthread_join(other, NULL);
-    EXPLORE_RULE("S12", kernel_fd(fd)->hung_up, "the stop has passed this source by");
-    close_source("S12");
+    EXPLORE_RULE("stop", kernel_fd(fd)->hung_up, "the stop has passed this source by");
+    close_source("stop");
 }
 
 #define REACTOR_CASE(scenario_name, what, ...)                                         \

@@ -105,7 +105,7 @@ static inline void sleepers_end(struct sleeper *sleepers, int count, const char 
                      "sleeper %d waits, what it waits for has happened, and nobody has "
                      "woken it",
                      i);
-        EXPLORE_RULE("W8", probe_read(&sleepers[i].probe.live) == 0,
+        EXPLORE_RULE("waker kept", probe_read(&sleepers[i].probe.live) == 0,
                      "%ld wakers of sleeper %d are left over",
                      probe_read(&sleepers[i].probe.live), i);
     }

@@ -76,7 +76,7 @@ static void earlier_deadline_against_park(void)
     lie_down(0);
     pthread_create(&other, NULL, inserts, NULL);
     park_until_woken(1);
-    EXPLORE_RULE("T2", passed() == SOON,
+    EXPLORE_RULE("time", passed() == SOON,
                  "it slept past a deadline that came meanwhile");
     pthread_join(other, NULL);
     park_until_woken(0);
@@ -141,11 +141,11 @@ static void jump_against_release(void)
     virtual_clock_hold(&virtual_time);
     pthread_create(&other, NULL, inserts_and_lets_go, NULL);
     park_until_woken(1);
-    EXPLORE_RULE("T2", passed() == SOON, "time jumped by %lu ns and not by %lu",
+    EXPLORE_RULE("time", passed() == SOON, "time jumped by %lu ns and not by %lu",
                  (unsigned long)passed(), (unsigned long)SOON);
     pthread_join(other, NULL);
     park_until_woken(0);
-    EXPLORE_RULE("T2", passed() == LATE, "time jumped by %lu ns and not by %lu",
+    EXPLORE_RULE("time", passed() == LATE, "time jumped by %lu ns and not by %lu",
                  (unsigned long)passed(), (unsigned long)LATE);
     close_timers("W1");
 }

@@ -77,7 +77,7 @@ static void errand_against_sleep(void)
     explore_name("caller");
     start_worker(pool);
     int err = pool_errand(pool, count_errand, NULL, PARK_FOREVER);
-    EXPLORE_RULE("S12", err == 0 && errands == 1, "%d errands were run: %d", errands,
+    EXPLORE_RULE("errand", err == 0 && errands == 1, "%d errands were run: %d", errands,
                  err);
     send_home(pool);
 }
@@ -88,7 +88,7 @@ static void errand_in_time_or_not(void)
     explore_name("caller");
     start_worker(pool);
     int err = pool_errand(pool, count_errand, NULL, (int64_t)NS_PER_MS);
-    EXPLORE_RULE("S12", err == 0 ? errands == 1 : err == -ETIMEDOUT && errands == 0,
+    EXPLORE_RULE("errand", err == 0 ? errands == 1 : err == -ETIMEDOUT && errands == 0,
                  "%d errands were run: %d", errands, err);
     send_home(pool);
 }
@@ -133,7 +133,7 @@ static void count_against_spawn(void)
     pthread_create(&busy, NULL, busy_main, &pool->workers[0]);
     uint64_t live = pool_live(pool);
     pthread_join(busy, NULL);
-    EXPLORE_RULE("S12", live == 1 || live == 2,
+    EXPLORE_RULE("count", live == 1 || live == 2,
                  "one task or two are live, and %llu are counted",
                  (unsigned long long)live);
     pool_destroy(pool);

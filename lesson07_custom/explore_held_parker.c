@@ -58,7 +58,7 @@ static void park_until_woken(struct part *lane, uint64_t deadline)
 {
     while (!sleeper_was_woken(&lane->sleeper))
         parker_park(&lane->held.parker, PARK_FOREVER);
-    EXPLORE_RULE("T2", passed() == deadline, "it is %lu and not %lu when it wakes",
+    EXPLORE_RULE("time", passed() == deadline, "it is %lu and not %lu when it wakes",
                  (unsigned long)passed(), (unsigned long)deadline);
     sleepers_end(&lane->sleeper, 1, "W1");
 }
@@ -112,7 +112,7 @@ static void message_before_time_jumps(void)
     pthread_create(&other, NULL, sends_and_leaves, NULL);
     while (!atomic_load_explicit(&message, memory_order_relaxed))
         parker_park(&lanes[0].held.parker, PARK_FOREVER);
-    EXPLORE_RULE("T2", passed() == 0, "it is %lu, and the message was sent at 0",
+    EXPLORE_RULE("time", passed() == 0, "it is %lu, and the message was sent at 0",
                  (unsigned long)passed());
     park_until_woken(&lanes[0], LATE);
     leave(&lanes[0]);

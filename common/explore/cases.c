@@ -108,6 +108,7 @@ static int search_one(const struct run *run, struct explore_result *result)
         return err;
     }
     const char *found = result->failed       ? result->rule
+                        : options.replay     ? "nothing found in this one"
                         : !result->complete  ? "nothing found, not finished"
                         : options.bound >= 0 ? "nothing found, up to the bound"
                                              : "nothing found";
@@ -116,8 +117,9 @@ static int search_one(const struct run *run, struct explore_result *result)
     fflush(stdout);
     if (result->failed || options.mode == EXPLORE_REPLAY) {
         char title[160];
-        snprintf(title, sizeof title, "\n%s, %s, after %ld schedules", run->one->name,
-                 models[run->model], result->schedules);
+        snprintf(title, sizeof title, "\n%s, %s, after %ld schedule%s", run->one->name,
+                 models[run->model], result->schedules,
+                 result->schedules == 1 ? "" : "s");
         explore_print(result, title, result->failed ? command_of(run) : NULL);
     }
     return 0;
@@ -180,16 +182,17 @@ static int run_as_tests(struct run *runs, unsigned count)
 
 /* ---- one case, looked at closely */
 
+/* The first model under which it breaks is enough to read. */
 static int look(const struct run *runs, unsigned count)
 {
-    int failed = 0;
     for (unsigned i = 0; i < count; i++) {
         struct explore_result result;
         if (search_one(&runs[i], &result) < 0)
             return 2;
-        failed |= result.failed;
+        if (result.failed)
+            return 1;
     }
-    return failed;
+    return 0;
 }
 
 static int find(const struct run *runs, unsigned count)
@@ -250,12 +253,36 @@ static long number(const char *text, const char *option, long least)
 static int model_of(const char *text)
 {
     for (int i = 0; i < 3; i++)
-        if (strncmp(text, models[i], strlen(models[i])) == 0 &&
-            (text[strlen(models[i])] == '\0' || text[strlen(models[i])] == ':'))
+        if (strcmp(text, models[i]) == 0)
             return i;
     fprintf(stderr, "%s: the memory models are sc, tso and pso, not \"%.12s\"\n",
             request.program, text);
     exit(2);
+}
+
+/* A schedule begins with its model, which no other option may contradict. */
+static void take_replay_model(void)
+{
+    int model = 0;
+    while (model < 3 &&
+           (strncmp(request.replay, models[model], strlen(models[model])) ||
+            request.replay[strlen(models[model])] != ':'))
+        model++;
+    if (model == 3) {
+        fprintf(stderr,
+                "%s: a schedule looks like sc:a3b2 or tso:aA, not \"%.12s\"; "
+                "copy it from a line \"see it again\"\n",
+                request.program, request.replay);
+        exit(2);
+    }
+    if (request.model >= 0 && request.model != model) {
+        fprintf(stderr,
+                "%s: this is a schedule of the model %s, not %s; leave out %s\n",
+                request.program, models[model], models[request.model],
+                request.command ? "MODEL" : "--model");
+        exit(2);
+    }
+    request.model = model;
 }
 
 static void take_option(int option, const char *name)
@@ -290,7 +317,6 @@ static void take_option(int option, const char *name)
     case 'y':
         request.mode = EXPLORE_REPLAY;
         request.replay = optarg;
-        request.model = model_of(optarg);
         break;
     case 'f':
         request.find = optarg;
@@ -325,6 +351,8 @@ static void read_options(int argc, char **argv)
     int option, index = 0;
     while ((option = getopt_long(argc, argv, "", options, &index)) != -1)
         take_option(option, options[index].name);
+    if (request.replay)
+        take_replay_model();
     if (optind < argc) {
         fprintf(stderr, "%s: \"%s\" is no option; see --help\n", request.program,
                 argv[optind]);

@@ -115,7 +115,8 @@ int explore(const struct explore_options *options, void (*scenario)(void),
             struct explore_result *result);
 
 /* The failing schedule of the last search as a listing, a thread a column, at most 80
- * columns wide; ends with the line `replay_command'REPLAY-STRING'` and the rule. */
+ * columns wide; ends with the line `replay_command'REPLAY-STRING'` (unless it is NULL)
+ * and, if there is one, the rule that was broken. */
 void explore_print(const struct explore_result *result, const char *title,
                    const char *replay_command);
 

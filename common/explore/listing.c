@@ -270,6 +270,4 @@ void explore_print(const struct explore_result *result, const char *title,
         printf("see it again: %s'%s'\n", replay_command, result->replay);
     if (result->failed)
         printf("broken: %s\n", result->rule);
-    else
-        printf("nothing is broken\n");
 }

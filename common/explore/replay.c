@@ -15,9 +15,12 @@
 _Noreturn static void misfit(const char *what)
 {
     engine->misfit = true;
-    snprintf(engine->result->message, sizeof engine->result->message,
-             "the replay string does not fit this scenario: %s at \"%.20s\", step %d",
-             what, engine->replay_at, engine->depth);
+    snprintf(
+        engine->result->message, sizeof engine->result->message,
+        "the schedule does not fit this scenario: at step %d, %s%.20s, %s; copy it "
+        "from a line \"see it again\", or search anew without it",
+        engine->depth + 1, *engine->replay_at ? "before " : "at its end",
+        engine->replay_at, what);
     engine_leave();
 }
 
