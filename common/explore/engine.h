@@ -172,6 +172,8 @@ extern struct engine *engine;
 /* The calling thread is about to do this. Returns when it is its turn: the caller then
  * does it, and notes it. */
 struct thread *engine_announce(const struct op *op);
+/* The same for OP_RELOCK and OP_WOKEN: waits until woken (true) or until time is over. */
+bool engine_wait(const struct op *op);
 void engine_note(const struct op *op, uint64_t before, uint64_t after, bool ok,
                  bool buffered);
 /* Stores the thread's number before it runs. */

@@ -16,6 +16,18 @@
 
 enum { SIMPLER_BOUND = 4, SIMPLER_LIMIT = 30000, SIMPLER_S = 2, WATCH_S = 1 };
 
+void explore_name(const char *name)
+{
+    engine_self()->name = name;
+}
+
+unsigned explore_self(void);
+
+unsigned explore_self(void)
+{
+    return engine && engine->inside ? (unsigned)engine->current : 0;
+}
+
 void explore_outcome(uint64_t outcome)
 {
     struct explore_result *result = engine->result;

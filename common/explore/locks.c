@@ -113,13 +113,7 @@ static int wait(pthread_cond_t *condition, pthread_mutex_t *mutex,
     op.kind = OP_RELOCK;
     op.timed = until != NULL;
     op.deadline = until ? nanoseconds(until) : 0;
-    self = engine_announce(&op);
-    bool late = !self->woken;
-    if (late && engine->timeouts_left > 0)
-        engine->timeouts_left--;
-    if (late && op.deadline > engine->now)
-        engine->now = op.deadline;
-    engine_note(&op, 0, 0, !late, false);
+    bool late = !engine_wait(&op);
     self->timed_out = late;
     if (*owner_of(mutex) != 0) { /* late, and the mutex is not free */
         op.timed = false;

@@ -78,14 +78,7 @@ static long futex_wait(volatile uint32_t *word, uint32_t value,
     if (timeout)
         op.deadline = engine->now + (uint64_t)timeout->tv_sec * 1000000000u +
                       (uint64_t)timeout->tv_nsec;
-    self = engine_announce(&op);
-    bool late = !self->woken;
-    if (late && engine->timeouts_left > 0)
-        engine->timeouts_left--;
-    if (late && op.deadline > engine->now)
-        engine->now = op.deadline;
-    engine_note(&op, 0, 0, !late, false);
-    return late ? fail(ETIMEDOUT) : 0;
+    return engine_wait(&op) ? 0 : fail(ETIMEDOUT);
 }
 
 static long futex_wake(volatile uint32_t *word, uint32_t most, uintptr_t pc)

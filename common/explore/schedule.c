@@ -264,6 +264,17 @@ void engine_note(const struct op *op, uint64_t before, uint64_t after, bool ok,
         };
 }
 
+bool engine_wait(const struct op *op)
+{
+    bool woken = engine_announce(op)->woken;
+    if (!woken && engine->timeouts_left > 0)
+        engine->timeouts_left--;
+    if (!woken && op->deadline > engine->now)
+        engine->now = op->deadline;
+    engine_note(op, 0, 0, woken, false);
+    return woken;
+}
+
 /* ---- a thread's life */
 
 static void thread_main(void)
@@ -376,18 +387,4 @@ void engine_run_schedule(void)
     if (whole && _setjmp(engine->home) == 0)
         check_leaks();
     shade_forget_all();
-}
-
-/* ---- who am I */
-
-void explore_name(const char *name)
-{
-    engine_self()->name = name;
-}
-
-unsigned explore_self(void);
-
-unsigned explore_self(void)
-{
-    return engine && engine->inside ? (unsigned)engine->current : 0;
 }
