@@ -221,6 +221,13 @@ int lab_main_plan(struct lab *lab)
     return EXIT_SUCCESS;
 }
 
+static int measure_and_finish(struct lab *lab)
+{
+    say_plan(lab);
+    count_repeats(lab);
+    return finish(lab, lab_run_all(lab));
+}
+
 int lab_main_run(struct lab *lab, bool resume)
 {
     lab_main_print_machine(lab);
@@ -232,16 +239,16 @@ int lab_main_run(struct lab *lab, bool resume)
     print_missing(lab);
     lab->instructions = lab->instructions && program_in_path("valgrind");
     err = lab_plan(lab);
-    if (err == 0 && lab->step_count > 0)
-        err = prepare_folder(lab, resume);
     if (err < 0)
-        return fail(lab, "cannot write to", err);
-    say_plan(lab);
-    count_repeats(lab);
-    int status = finish(lab, lab_run_all(lab));
+        return fail(lab, "cannot make a plan for", err);
+    if (lab->step_count > 0)
+        err = prepare_folder(lab, resume);
+    int status =
+        err < 0 ? fail(lab, "cannot write to", err) : measure_and_finish(lab);
     runlog_close(lab);
     if (lab->log >= 0)
         close(lab->log);
+    lab->log = -1;
     return status;
 }
 
