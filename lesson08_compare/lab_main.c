@@ -183,11 +183,12 @@ static int finish(struct lab *lab, bool complete)
             remove_empty(lab);
         return EXIT_FAILURE;
     }
-    int err = complete ? runlog_end(lab) : 0;
     lab_report(lab);
     claims_print_short(lab);
-    int saved = lab_record(lab), page = html_save(lab);
-    err = err < 0 ? err : saved < 0 ? saved : page;
+    int err = lab_record(lab), page = html_save(lab);
+    err = err < 0 ? err : page;
+    if (err == 0 && complete) /* else --resume has nothing to run, and saves them */
+        err = runlog_end(lab);
     if (err < 0)
         fail(lab, "cannot save the runs in", err);
     if (!complete)
