@@ -41,7 +41,7 @@ static int append(const struct lab *lab, const struct lab_run *run,
     if (!out)
         return -ENOMEM;
     print(lab, run, out);
-    int err = fclose(out) == 0 ? 0 : -ENOMEM;
+    int err = fclose(out) == 0 ? 0 : -errno;
     if (err == 0) {
         ssize_t n = write(lab->runlog, text, size);
         err = n < 0 ? -errno : n == (ssize_t)size ? 0 : -ENOSPC;
