@@ -112,13 +112,22 @@ static int open_log(struct lab *lab)
     return lab->has_wrk ? wrk_write_scripts(lab) : 0;
 }
 
-/* The folder of an interrupted lab, or a new one. */
-static int prepare_folder(struct lab *lab, bool resume)
+static int fail(struct lab *lab, const char *what, int err)
+{
+    fprintf(stderr, "lab: %s %s: %s\n", what, lab->folder, errtext(err));
+    return EXIT_FAILURE;
+}
+
+/* The folder of an interrupted lab, or a new one. False after a sentence. */
+static bool prepare_folder(struct lab *lab, bool resume)
 {
     char why[120];
     int taken = resume ? runlog_resume(lab, why) : 0;
-    if (taken < 0)
-        return taken;
+    if (taken < 0) {
+        fprintf(stderr, "lab: cannot look for a lab to go on with in %s: %s\n",
+                lab->results, errtext(taken));
+        return false;
+    }
     if (taken > 0)
         printf("goes on with the lab of %s: %d of %d runs are there\n",
                lab->machine.date, taken, lab->step_count);
@@ -129,7 +138,9 @@ static int prepare_folder(struct lab *lab, bool resume)
         err = open_log(lab);
     if (err == 0)
         err = taken > 0 ? runlog_reopen(lab) : runlog_create(lab);
-    return err;
+    if (err < 0)
+        fail(lab, "cannot write to", err);
+    return err == 0;
 }
 
 static void print_without_uring(const struct lab *lab)
@@ -167,12 +178,6 @@ static void count_repeats(struct lab *lab)
     lab->repeats_left = 10 + lab->step_count / 5;
     for (int i = 0; i < lab->run_count; i++)
         lab->repeats_left -= lab->runs[i].attempts - 1;
-}
-
-static int fail(struct lab *lab, const char *what, int err)
-{
-    fprintf(stderr, "lab: %s %s: %s\n", what, lab->folder, errtext(err));
-    return EXIT_FAILURE;
 }
 
 static int finish(struct lab *lab, bool complete)
@@ -242,10 +247,8 @@ int lab_main_run(struct lab *lab, bool resume)
     err = lab_plan(lab);
     if (err < 0)
         return fail(lab, "cannot make a plan for", err);
-    if (lab->step_count > 0)
-        err = prepare_folder(lab, resume);
-    int status =
-        err < 0 ? fail(lab, "cannot write to", err) : measure_and_finish(lab);
+    bool ready = lab->step_count == 0 || prepare_folder(lab, resume);
+    int status = ready ? measure_and_finish(lab) : EXIT_FAILURE;
     runlog_close(lab);
     if (lab->log >= 0)
         close(lab->log);

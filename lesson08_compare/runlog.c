@@ -257,14 +257,15 @@ int runlog_read(struct lab *lab, const char *path, bool *ended)
     FILE *file = fopen(path, "re");
     if (!file)
         return -errno;
+    errno = 0;
     while (err >= 0 && (n = getline(&line, &room, file)) > 0)
         if (line[n - 1] == '\n') {
             err = take_line(lab, line, &end);
             unknown += err > 0;
         }
+    if (err >= 0 && !feof(file)) /* the disk, or no memory for a line */
+        err = errno ? -errno : -EIO;
     free(line);
-    if (err >= 0 && ferror(file))
-        err = -EIO;
     fclose(file);
     if (ended)
         *ended = end;

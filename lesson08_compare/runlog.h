@@ -31,7 +31,8 @@ int runlog_read(struct lab *lab, const char *path, bool *ended);
 /* Looks below lab->results for the newest log that was not ended and has the same plan,
  * machine and programs; makes its folder lab->folder and marks its runs as done. Returns
  * how many it took over; 0 when there is nothing to go on with, and then `why`, a text,
- * says what differed in the newest one that was not ended. */
+ * says what differed in the newest one that was not ended. Negative errno if nobody
+ * knows whether there is one. */
 int runlog_resume(struct lab *lab, char why[120]);
 
 /* The folders of labs below lab->results, newest first: how many, each and the array to
