@@ -381,7 +381,8 @@ static int note_lane(struct server *server, struct io_source *source)
 {
     (void)server;
     (void)source;
-    atomic_fetch_or(&lanes_that_serve, 1u << runtime_lane_here());
+    atomic_fetch_or_explicit(&lanes_that_serve, 1u << runtime_lane_here(),
+                             memory_order_relaxed);
     return -EPERM; /* so its connection is ended */
 }
 
@@ -394,7 +395,7 @@ static void *knock_at_both(void *argument)
     (void)argument;
     while (!(address.sin_port = listening_port(2)) && !testing_expired(give_up))
         testing_pause(); /* if it cannot start, the process ends meanwhile */
-    while (atomic_load(&lanes_that_serve) != 3) {
+    while (atomic_load_explicit(&lanes_that_serve, memory_order_relaxed) != 3) {
         char spare;
         int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         connect(client, (struct sockaddr *)&address, sizeof address);
