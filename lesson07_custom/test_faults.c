@@ -376,6 +376,7 @@ static void a_server_that_cannot_start_says_why(void **state)
 }
 
 static _Atomic unsigned lanes_that_serve; /* a bit each */
+static _Atomic bool server_is_gone;
 
 static int note_lane(struct server *server, struct io_source *source)
 {
@@ -393,8 +394,11 @@ static void *knock_at_both(void *argument)
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     uint64_t give_up = testing_deadline();
     (void)argument;
-    while (!(address.sin_port = listening_port(2)) && !testing_expired(give_up))
-        testing_pause(); /* if it cannot start, the process ends meanwhile */
+    while (!(address.sin_port = listening_port(2))) {
+        if (atomic_load_explicit(&server_is_gone, memory_order_relaxed))
+            return NULL; /* it could not start */
+        testing_pause();
+    }
     while (atomic_load_explicit(&lanes_that_serve, memory_order_relaxed) != 3) {
         char spare;
         int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -402,6 +406,8 @@ static void *knock_at_both(void *argument)
         while (recv(client, &spare, 1, 0) < 0 && errno == EINTR)
             continue;
         close(client);
+        if (atomic_load_explicit(&server_is_gone, memory_order_relaxed))
+            return NULL; /* it could not start all of it */
         if (testing_expired(give_up))
             _exit(2);
     }
@@ -422,6 +428,8 @@ static void serve_with_little_memory(void *argument)
     pthread_create(&thread, NULL, knock_at_both, NULL);
     fault_arm("calloc", *(long *)argument, ENOMEM);
     int status = serve_with(core, two, note_lane);
+    atomic_store_explicit(&server_is_gone, true, memory_order_relaxed);
+    pthread_join(thread, NULL);
     _exit(fault_count() == 0 ? 3 : status);
 }
 
