@@ -218,7 +218,7 @@ static int serve(void *argument)
 /* ---- what the client does not notice, and what it does */
 
 static const struct fault unnoticed[] = {
-    { "close", EINTR, FAULT_SURVIVED },
+    { "close", EINTR, FAULT_SURVIVED | FAULT_RARE }, /* a ring closes by itself */
     { "shutdown", ENOTCONN, FAULT_SURVIVED },
     { "openat2", EINTR, FAULT_SURVIVED | FAULT_RARE },
     { "openat2", EAGAIN, FAULT_SURVIVED | FAULT_RARE },
