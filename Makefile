@@ -126,6 +126,7 @@ WRAP := malloc calloc realloc aligned_alloc free mmap munmap \
 	socket socketpair bind listen accept4 connect shutdown setsockopt getsockopt \
 	getsockname getpeername \
 	open openat fcntl fopen fclose fstat stat lstat fsync ftruncate unlink rename \
+	__getdelim open_memstream scandir \
 	fork waitpid wait4 nanosleep sigwaitinfo sigtimedwait getrlimit setrlimit syscall \
 	io_uring_queue_init io_uring_queue_init_params io_uring_register_buf_ring \
 	io_uring_register_buffers io_uring_register_files io_uring_register_files_sparse \

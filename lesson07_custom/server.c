@@ -158,20 +158,31 @@ static void announce(const struct root *self)
     fflush(stdout);
 }
 
+/* Without its signals nobody could end it: so it ends, and says why. */
+static void say_no_signals(const struct root *self)
+{
+    fprintf(stderr, "%s: cannot wait for signals: %s\n", self->server->name,
+            errtext(self->result));
+}
+
 static enum poll_state root_poll(struct future *future, struct context *context)
 {
     struct root *self = ASYNC_SELF(root, future);
     ASYNC_BEGIN(self, context);
     self->result = io_attach(self->signals, IO_TYPE_ANY, &self->source);
-    if (self->result < 0)
+    if (self->result < 0) {
+        say_no_signals(self);
         ASYNC_RETURN;
+    }
     self->result = start_acceptors(self);
     if (self->result == 0) {
         announce(self);
         AWAIT(self->op,
               io_read(self->source, &self->info, sizeof self->info, IO_NO_OFFSET));
-        if (self->op.result < 0)
+        if (self->op.result < 0) {
             self->result = self->op.result;
+            say_no_signals(self);
+        }
     }
     io_detach(self->source); /* the descriptor is main's */
     ASYNC_END;

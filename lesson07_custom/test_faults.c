@@ -243,15 +243,16 @@ static void a_file_that_cannot_be_opened_is_an_error(void **state)
 
 /* ---- server: an accept that fails again and again */
 
-/* The port of this process's only listener; 0: there is none yet. */
-static in_port_t listening_port(void)
+/* The port of this process's listeners when there are that many; 0: not yet. */
+static in_port_t listening_port(unsigned listeners)
 {
     for (int fd = 3; fd < 64; fd++) {
         struct sockaddr_in address;
         socklen_t size = sizeof address, value_size = sizeof(int);
         int listens = 0;
         if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &value_size) == 0 &&
-            listens && getsockname(fd, (struct sockaddr *)&address, &size) == 0)
+            listens && getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
+            --listeners == 0)
             return address.sin_port;
     }
     return 0;
@@ -270,7 +271,7 @@ static void *knock_and_watch(void *argument)
     uint64_t *span = argument, give_up = testing_deadline();
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    while (!(address.sin_port = listening_port()) && !testing_expired(give_up))
+    while (!(address.sin_port = listening_port(1)) && !testing_expired(give_up))
         testing_pause();
     int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     connect(client, (struct sockaddr *)&address, sizeof address);
@@ -286,14 +287,22 @@ static void *knock_and_watch(void *argument)
 }
 
 /* On a port that it picks, until SIGTERM; the exit status. */
-static int serve(void)
+static int serve_with(char *scheduler, char *workers,
+                      int (*protocol)(struct server *server, struct io_source *source))
 {
     char name[] = "server", port[] = "--port", number[] = "0", driver[] = "--driver",
-         epoll[] = "epoll", scheduler[] = "--scheduler", current[] = "current";
-    char *argv[] = { name, port, number, driver, epoll, scheduler, current, NULL };
-    struct server server = { .name = "test", .serve = serve_nobody };
+         epoll[] = "epoll", how[] = "--scheduler", many[] = "--workers";
+    char *argv[] = { name, port,      number, driver,  epoll,
+                     how,  scheduler, many,   workers, NULL };
+    struct server server = { .name = "test", .serve = protocol };
     dup2(STDERR_FILENO, STDOUT_FILENO);
     return server_main(&server, ARRAY_SIZE(argv) - 1, argv);
+}
+
+static int serve(void)
+{
+    char current[] = "current", one[] = "1";
+    return serve_with(current, one, serve_nobody);
 }
 
 static void serve_while_accept_fails(void *argument)
@@ -366,6 +375,80 @@ static void a_server_that_cannot_start_says_why(void **state)
     }
 }
 
+static _Atomic unsigned lanes_that_serve; /* a bit each */
+static _Atomic bool server_is_gone;
+
+static int note_lane(struct server *server, struct io_source *source)
+{
+    (void)server;
+    (void)source;
+    atomic_fetch_or_explicit(&lanes_that_serve, 1u << runtime_lane_here(),
+                             memory_order_relaxed);
+    return -EPERM; /* so its connection is ended */
+}
+
+/* Each client is let in, on whichever lane; sooner or later both had some. */
+static void *knock_at_both(void *argument)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    uint64_t give_up = testing_deadline();
+    (void)argument;
+    while (!(address.sin_port = listening_port(2))) {
+        if (atomic_load_explicit(&server_is_gone, memory_order_relaxed))
+            return NULL; /* it could not start */
+        testing_pause();
+    }
+    while (atomic_load_explicit(&lanes_that_serve, memory_order_relaxed) != 3) {
+        char spare;
+        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        connect(client, (struct sockaddr *)&address, sizeof address);
+        while (recv(client, &spare, 1, 0) < 0 && errno == EINTR)
+            continue;
+        close(client);
+        if (atomic_load_explicit(&server_is_gone, memory_order_relaxed))
+            return NULL; /* it could not start all of it */
+        if (testing_expired(give_up))
+            _exit(2);
+    }
+    kill(getpid(), SIGTERM);
+    return NULL;
+}
+
+/* Exits with 0: both lanes served; 1: it could not start; 2: one does not; 3: no call
+ * failed. */
+static void serve_with_little_memory(void *argument)
+{
+    char core[] = "core", two[] = "2";
+    pthread_t thread;
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &term, NULL);
+    pthread_create(&thread, NULL, knock_at_both, NULL);
+    fault_arm("calloc", *(long *)argument, ENOMEM);
+    int status = serve_with(core, two, note_lane);
+    atomic_store_explicit(&server_is_gone, true, memory_order_relaxed);
+    pthread_join(thread, NULL);
+    _exit(fault_count() == 0 ? 3 : status);
+}
+
+/* A listener for which there is no source is attached later; its backlog waits. */
+static void without_memory_for_a_listener_its_clients_wait_for_a_moment(void **state)
+{
+    (void)state;
+    static char said[8192];
+    int status = 0, served = 0;
+    for (long n = 1; status != 3; n++) {
+        status = run_in_child(serve_with_little_memory, &n, said, sizeof said);
+        served += status == 0;
+        if (status != 0 && status != 3 &&
+            (status != 1 || !strstr(said, "Cannot allocate memory")))
+            fail_msg("calloc %ld fails: status %d; it said: %s", n, status, said);
+    }
+    assert_true(served > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +457,7 @@ int main(void)
         cmocka_unit_test(a_file_that_cannot_be_opened_is_an_error),
         cmocka_unit_test(R5_an_accept_that_fails_does_not_spin_whatever_it_says),
         cmocka_unit_test(a_server_that_cannot_start_says_why),
+        cmocka_unit_test(without_memory_for_a_listener_its_clients_wait_for_a_moment),
     };
     if (signals_block(&watched, (int[]){ SIGUSR2 }, 1) < 0)
         return 1;

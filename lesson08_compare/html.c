@@ -257,9 +257,10 @@ int html_save(const struct lab *lab)
     FILE *out = fopen(path, "we");
     if (!out)
         return -errno;
-    bool ok = html_page(lab, out);
-    if (fclose(out) != 0 || !ok)
-        return -EIO;
-    printf("as a page: %s\n", path);
-    return 0;
+    int err = html_page(lab, out) ? 0 : -EIO;
+    if (fclose(out) != 0)
+        err = -errno; /* tries once more, and knows the reason */
+    if (err == 0)
+        printf("as a page: %s\n", path);
+    return err;
 }

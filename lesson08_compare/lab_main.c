@@ -112,13 +112,22 @@ static int open_log(struct lab *lab)
     return lab->has_wrk ? wrk_write_scripts(lab) : 0;
 }
 
-/* The folder of an interrupted lab, or a new one. */
-static int prepare_folder(struct lab *lab, bool resume)
+static int fail(struct lab *lab, const char *what, int err)
+{
+    fprintf(stderr, "lab: %s %s: %s\n", what, lab->folder, errtext(err));
+    return EXIT_FAILURE;
+}
+
+/* The folder of an interrupted lab, or a new one. False after a sentence. */
+static bool prepare_folder(struct lab *lab, bool resume)
 {
     char why[120];
     int taken = resume ? runlog_resume(lab, why) : 0;
-    if (taken < 0)
-        return taken;
+    if (taken < 0) {
+        fprintf(stderr, "lab: cannot look for a lab to go on with in %s: %s\n",
+                lab->results, errtext(taken));
+        return false;
+    }
     if (taken > 0)
         printf("goes on with the lab of %s: %d of %d runs are there\n",
                lab->machine.date, taken, lab->step_count);
@@ -129,7 +138,9 @@ static int prepare_folder(struct lab *lab, bool resume)
         err = open_log(lab);
     if (err == 0)
         err = taken > 0 ? runlog_reopen(lab) : runlog_create(lab);
-    return err;
+    if (err < 0)
+        fail(lab, "cannot write to", err);
+    return err == 0;
 }
 
 static void print_without_uring(const struct lab *lab)
@@ -169,12 +180,6 @@ static void count_repeats(struct lab *lab)
         lab->repeats_left -= lab->runs[i].attempts - 1;
 }
 
-static int fail(struct lab *lab, const char *what, int err)
-{
-    fprintf(stderr, "lab: %s %s: %s\n", what, lab->folder, errtext(err));
-    return EXIT_FAILURE;
-}
-
 static int finish(struct lab *lab, bool complete)
 {
     if (lab->run_count == 0) {
@@ -183,11 +188,12 @@ static int finish(struct lab *lab, bool complete)
             remove_empty(lab);
         return EXIT_FAILURE;
     }
-    int err = complete ? runlog_end(lab) : 0;
     lab_report(lab);
     claims_print_short(lab);
-    int saved = lab_record(lab), page = html_save(lab);
-    err = err < 0 ? err : saved < 0 ? saved : page;
+    int err = lab_record(lab), page = html_save(lab);
+    err = err < 0 ? err : page;
+    if (err == 0 && complete) /* else --resume has nothing to run, and saves them */
+        err = runlog_end(lab);
     if (err < 0)
         fail(lab, "cannot save the runs in", err);
     if (!complete)
@@ -221,6 +227,13 @@ int lab_main_plan(struct lab *lab)
     return EXIT_SUCCESS;
 }
 
+static int measure_and_finish(struct lab *lab)
+{
+    say_plan(lab);
+    count_repeats(lab);
+    return finish(lab, lab_run_all(lab));
+}
+
 int lab_main_run(struct lab *lab, bool resume)
 {
     lab_main_print_machine(lab);
@@ -232,16 +245,14 @@ int lab_main_run(struct lab *lab, bool resume)
     print_missing(lab);
     lab->instructions = lab->instructions && program_in_path("valgrind");
     err = lab_plan(lab);
-    if (err == 0 && lab->step_count > 0)
-        err = prepare_folder(lab, resume);
     if (err < 0)
-        return fail(lab, "cannot write to", err);
-    say_plan(lab);
-    count_repeats(lab);
-    int status = finish(lab, lab_run_all(lab));
+        return fail(lab, "cannot make a plan for", err);
+    bool ready = lab->step_count == 0 || prepare_folder(lab, resume);
+    int status = ready ? measure_and_finish(lab) : EXIT_FAILURE;
     runlog_close(lab);
     if (lab->log >= 0)
         close(lab->log);
+    lab->log = -1;
     return status;
 }
 

@@ -23,7 +23,8 @@ void measure_look(struct look_around *look, const int cpus[2], int count)
     *look = (struct look_around){ .count = count, .start = clock_now() };
     for (int i = 0; i < count; i++) {
         look->cpus[i] = cpus[i];
-        machine_time(cpus[i], &look->at[i]);
+        if (!machine_time(cpus[i], &look->at[i]))
+            look->count = 0; /* nothing is known of the neighbours, then */
     }
 }
 

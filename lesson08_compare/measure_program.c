@@ -147,6 +147,9 @@ static bool finish(struct lab *lab, struct process *process, char *line, size_t 
     if (rest == -ETIMEDOUT)
         snprintf(lab->note, sizeof lab->note, "not done after %g s, ended",
                  (double)lab->limit_ms / 1000);
+    else if (rest != -EPIPE)
+        snprintf(lab->note, sizeof lab->note, "cannot be listened to: %s",
+                 errtext(rest));
     else if (end->status != 0)
         snprintf(lab->note, sizeof lab->note, "status %d (servers.log may say why)",
                  end->status);

@@ -116,13 +116,15 @@ static int start_server(struct serving *s)
                                .held = s->run->purpose == LAB_SYSCALLS };
     server_command(&command, s->lab, s->run);
     int err = process_start_as(&s->server, command.argv, &how);
-    if (err == 0 && how.held)
+    if (err < 0) {
+        fail(s->lab, "cannot be started", err);
+        return err;
+    }
+    if (how.held)
         syscall_counter_attach(&s->counter, s->server.pid);
     process_release(&s->server);
-    int port = err < 0
-                   ? err
-                   : server_port(&s->server, lab_contestants[s->run->contestant].driver,
-                                 clock_now() + START_PATIENCE);
+    int port = server_port(&s->server, lab_contestants[s->run->contestant].driver,
+                           clock_now() + START_PATIENCE);
     if (port < 0)
         fail(s->lab,
              port == -ENOTSUP ? "it serves on another driver"

@@ -96,7 +96,9 @@ static bool ask(struct lab *lab, const char *program, const char *what,
         understood = take(lab, program, line) && understood;
     struct process_end end =
         process_stop(&process, err == -EPIPE ? 0 : SIGKILL, deadline);
-    if (err != -EPIPE)
+    if (err != -EPIPE && err != -ETIMEDOUT)
+        snprintf(problem, 120, "%s: %s", what, errtext(err));
+    else if (err == -ETIMEDOUT)
         snprintf(problem, 120, "%s: no end of its answer within %.1f s", what,
                  (double)patience / 1e9);
     else if (end.status != 0)

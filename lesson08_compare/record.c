@@ -82,11 +82,12 @@ static int save(const struct lab *lab, const char *kind,
     if (!out)
         return -errno;
     print(lab, out);
-    bool ok = !ferror(out);
-    if (fclose(out) != 0 || !ok)
-        return -EIO;
-    printf("every run: %s\n", path);
-    return 0;
+    int err = ferror(out) ? -EIO : 0;
+    if (fclose(out) != 0)
+        err = -errno; /* tries once more, and knows the reason */
+    if (err == 0)
+        printf("every run: %s\n", path);
+    return err;
 }
 
 int lab_record(const struct lab *lab)

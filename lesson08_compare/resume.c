@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/errname.h"
 #include "lesson08_compare/json.h"
 #include "lesson08_compare/record_fields.h"
 #include "lesson08_compare/runlog.h"
@@ -21,9 +22,9 @@ static bool same(const char *head, const char *key, uint64_t value)
     return strtoull(text, NULL, 16) == value;
 }
 
-/* The head of a log that was not ended; false if there is none. Whole lines only, as
- * runlog_read sees them. */
-static bool read_open_head(const char *path, char *head, size_t size)
+/* 1 and the head of a log that was not ended; 0 if there is none; negative errno if
+ * nobody knows. Whole lines only, as runlog_read sees them. */
+static int read_open_head(const char *path, char *head, size_t size)
 {
     char *line = NULL;
     size_t room = 0;
@@ -31,16 +32,18 @@ static bool read_open_head(const char *path, char *head, size_t size)
     FILE *file = fopen(path, "re");
     bool found = false, ended = false;
     if (!file)
-        return false;
+        return errno == ENOENT ? 0 : -errno;
+    errno = 0;
     while (!ended && (n = getline(&line, &room, file)) > 0 && line[n - 1] == '\n') {
         if (!found)
             snprintf(head, size, "%s", line);
         found = true;
         ended = runlog_is(line, "end");
     }
+    int err = ended || feof(file) || errno == 0 ? 0 : -errno; /* no memory, no disk */
     free(line);
     fclose(file);
-    return found && !ended;
+    return err < 0 ? err : found && !ended;
 }
 
 /* "" if it can be gone on with, else what differs. */
@@ -91,14 +94,15 @@ static int take_over(struct lab *lab, const char *path)
 }
 
 /* Goes on with this one if it can be: how many runs it took over; 0, with the reason in
- * `why` if it is open, if not. */
+ * `why` if it is open, if not. What is somebody else's can only be left to him. */
 static int try_log(struct lab *lab, const char *name, char why[120])
 {
     char path[700], head[4096];
     snprintf(path, sizeof path, "%s/%.40s/" RUNLOG_NAME, lab->results, name);
-    if (!read_open_head(path, head, sizeof head))
-        return 0;
-    const char *what = difference(lab, head);
+    int open = read_open_head(path, head, sizeof head);
+    if (open == 0 || (open < 0 && open != -EACCES))
+        return open;
+    const char *what = open < 0 ? errtext(open) : difference(lab, head);
     if (*what) {
         snprintf(why, 120, "%.40s: %s", name, what);
         return 0;
@@ -115,6 +119,8 @@ int runlog_resume(struct lab *lab, char why[120])
     struct dirent **found = NULL;
     char reason[120];
     int count = runlog_folders(lab, &found), taken = 0;
+    if (count < 0 && errno != ENOENT)
+        return -errno;
     memcpy(why, none, sizeof none);
     for (int i = 0; i < count; i++) {
         reason[0] = '\0';

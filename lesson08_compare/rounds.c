@@ -177,7 +177,10 @@ static void make_ready(struct walk *walk, int row)
 bool lab_run_all(struct lab *lab)
 {
     struct walk walk = { .lab = lab, .row = -1, .left_out = "" };
-    bool go_on = progress_init(&walk.progress, lab) == 0;
+    int err = progress_init(&walk.progress, lab);
+    bool go_on = err == 0;
+    if (err < 0)
+        fprintf(stderr, "lab: cannot keep count of the runs: %s\n", errtext(err));
     for (int i = 0; i < lab->step_count && go_on; i++) {
         struct lab_step *step = &lab->steps[i];
         if (step->done)

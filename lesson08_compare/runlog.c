@@ -41,7 +41,7 @@ static int append(const struct lab *lab, const struct lab_run *run,
     if (!out)
         return -ENOMEM;
     print(lab, run, out);
-    int err = fclose(out) == 0 ? 0 : -ENOMEM;
+    int err = fclose(out) == 0 ? 0 : -errno;
     if (err == 0) {
         ssize_t n = write(lab->runlog, text, size);
         err = n < 0 ? -errno : n == (ssize_t)size ? 0 : -ENOSPC;
@@ -257,14 +257,15 @@ int runlog_read(struct lab *lab, const char *path, bool *ended)
     FILE *file = fopen(path, "re");
     if (!file)
         return -errno;
+    errno = 0;
     while (err >= 0 && (n = getline(&line, &room, file)) > 0)
         if (line[n - 1] == '\n') {
             err = take_line(lab, line, &end);
             unknown += err > 0;
         }
+    if (err >= 0 && !feof(file)) /* the disk, or no memory for a line */
+        err = errno ? -errno : -EIO;
     free(line);
-    if (err >= 0 && ferror(file))
-        err = -EIO;
     fclose(file);
     if (ended)
         *ended = end;

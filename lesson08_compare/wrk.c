@@ -48,8 +48,8 @@ static int write_script(const struct lab *lab, bool pipeline)
     FILE *file = fopen(path, "we");
     if (!file)
         return -errno;
-    bool ok = fprintf(file, "%s%s", script, pipeline ? pipeline_script : "") > 0;
-    return fclose(file) == 0 && ok ? 0 : -EIO;
+    fprintf(file, "%s%s", script, pipeline ? pipeline_script : "");
+    return fclose(file) == 0 ? 0 : -errno; /* it is less than what waits for a write */
 }
 
 int wrk_write_scripts(const struct lab *lab)

@@ -23,7 +23,7 @@
  *
  * Some names of calls are not functions: "futex" (to wait), "openat2", "io_uring_setup" and
  * "io_uring_enter" stand for syscall(2) with that number, and "sqe" for an operation that is
- * handed to a ring: it does nothing and completes with -err.
+ * handed to a ring: it does nothing and completes with -err. "getline" is __getdelim.
  *
  * Threads: the wrappers from any thread; arm and disarm from the test's main thread,
  * while no other thread is inside the scenario. Pause and resume at any time. */
@@ -99,8 +99,8 @@ void sweep_faults(const char *name, int (*run)(void *argument), void *argument,
 
 /* ---- what is alive */
 
-/* Blocks that wrapped calls allocated and did not free; a block that libc itself
- * allocated (getline) is not counted when it is made, only when it is freed. */
+/* Blocks that wrapped calls allocated and did not free; of those that libc itself
+ * allocates, getline's, open_memstream's and scandir's. */
 long fault_blocks_alive(void);
 
 /* Bytes that wrapped calls mapped and did not unmap, in whole pages. */

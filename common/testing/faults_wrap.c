@@ -4,6 +4,7 @@
  * (WRAP), since the linker needs it; a name that is in one list only does not link. A few
  * calls need more than "fail instead": a close closes all the same, a wait for a condition
  * wakes up for no reason, memory is counted, and an operation on a ring is replaced. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -253,6 +254,45 @@ WRAP_VARIADIC(open, (const char *path, int flags, ...), (path, flags, extra), fl
 WRAP_VARIADIC(openat, (int folder, const char *path, int flags, ...),
               (folder, path, flags, extra), flags)
 WRAP_VARIADIC(fcntl, (int fd, int command, ...), (fd, command, extra), command)
+
+/* Blocks that libc allocates in a call of ours, and that are ours to free, are counted;
+ * getline is __getdelim to the linker. */
+ssize_t __real___getdelim(char **line, size_t *room, int end, FILE *file);
+ssize_t __wrap___getdelim(char **line, size_t *room, int end, FILE *file);
+ssize_t __wrap___getdelim(char **line, size_t *room, int end, FILE *file)
+{
+    bool had_none = !*line;
+    ssize_t n =
+        fault_strikes("getline") ? -1 : __real___getdelim(line, room, end, file);
+    fault_count_blocks(had_none && *line);
+    return n;
+}
+
+FILE *__real_open_memstream(char **text, size_t *size);
+FILE *__wrap_open_memstream(char **text, size_t *size);
+FILE *__wrap_open_memstream(char **text, size_t *size)
+{
+    FILE *file =
+        fault_strikes("open_memstream") ? NULL : __real_open_memstream(text, size);
+    fault_count_blocks(file != NULL); /* the text, from the fclose on */
+    return file;
+}
+
+typedef int filter_of_scandir(const struct dirent *entry);
+typedef int order_of_scandir(const struct dirent **a, const struct dirent **b);
+int __real_scandir(const char *folder, struct dirent ***found,
+                   filter_of_scandir *filter, order_of_scandir *order);
+int __wrap_scandir(const char *folder, struct dirent ***found,
+                   filter_of_scandir *filter, order_of_scandir *order);
+int __wrap_scandir(const char *folder, struct dirent ***found,
+                   filter_of_scandir *filter, order_of_scandir *order)
+{
+    int n =
+        fault_strikes("scandir") ? -1 : __real_scandir(folder, found, filter, order);
+    if (n >= 0)
+        fault_count_blocks(n + (*found != NULL));
+    return n;
+}
 
 /* ---- processes, and what is left */
 
