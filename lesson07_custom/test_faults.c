@@ -326,7 +326,7 @@ static void serve_while_accept_fails(void *argument)
 static void R5_an_accept_that_fails_does_not_spin_whatever_it_says(void **state)
 {
     (void)state;
-    static int errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC, EIO };
+    static int errors[] = { EMFILE, ENOBUFS, EIO }; /* each takes four pauses */
     static char said[8192];
     for (unsigned i = 0; i < ARRAY_SIZE(errors); i++) {
         int status =
