@@ -321,8 +321,9 @@ void ring_driver_finish(struct ring_driver *driver)
         return;
     /* Our own: the kick, multishots of orphans. An enter that fails is made again; what a
      * ring that never recovers still has in flight, ring_finish says. */
-    for (int i = 0; i < FINISH_TRIES && ring_drain(&driver->ring) < 0;)
-        i++;
+    for (int tries = FINISH_TRIES; tries > 0; tries--)
+        if (ring_drain(&driver->ring) >= 0)
+            break;
     ring_buffers_finish(&driver->group);
     free(driver->segments);
     ring_finish(&driver->ring);

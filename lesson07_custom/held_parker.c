@@ -53,8 +53,9 @@ static void held_unpark(struct parker *parker)
     parker_unpark(self->inner);
 }
 
-/* Wakes the lane with the earliest deadline, if it sleeps and that is `latest` or sooner. Its parker must not be finished meanwhile; who comes after held_parker_finish
- * finds it awake, with no deadline. */
+/* Wakes the lane with the earliest deadline, if it sleeps and that is `latest` or sooner.
+ * Its parker must not be finished meanwhile; who comes after held_parker_finish finds it
+ * awake, with no deadline. */
 static void wake_earliest(struct held_group *group, uint64_t latest)
 {
     /* acq_rel: pairs with held_parker_finish, each way */
@@ -67,9 +68,9 @@ static void wake_earliest(struct held_group *group, uint64_t latest)
     atomic_fetch_sub_explicit(&group->visitors, 1, memory_order_release);
 }
 
-/* The lane whose turn it is has looked for the earliest deadline, perhaps
- * before ours was published. It stores `turn` and looks at `next`, we store `next` and look
- * at `turn`, all seq_cst: one of us sees the other (as in bell.h). */
+/* The lane whose turn it is has looked for the earliest deadline, perhaps before ours was
+ * published. It stores `turn` and looks at `next`, we store `next` and look at `turn`, all
+ * seq_cst: one of us sees the other (as in bell.h). */
 static void call_back(const struct held_parker *self)
 {
     struct held_group *group = self->group;

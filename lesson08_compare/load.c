@@ -3,7 +3,8 @@
  * A run has three parts: warm-up (sent, not measured), the measured time, and a tail of
  * at most TAIL_NS in which nothing new is sent but what is out may come back. The tail
  * is there for honesty: without it, exactly the requests that hang would be left out of
- * the percentiles. An open loop also sends in it what fell due before the end. What is still out when the tail ends is an error.
+ * the percentiles. An open loop also sends in it what fell due before the end. What is
+ * still out when the tail ends is an error.
  *
  * Open loop: `due` counts the requests whose time has come; connection i owns those
  * whose number is i modulo the number of connections. A connection that is still busy
@@ -136,7 +137,8 @@ static int wait_for_events(struct load *load, struct epoll_event *events,
     return n;
 }
 
-/* One turn of the loop: begin what is due, wait until `until` at the latest, handle what came. */
+/* One turn of the loop: begin what is due, wait until `until` at the latest, handle what
+ * came. */
 static int turn(struct load *load, uint64_t until)
 {
     struct epoll_event events[EVENTS_AT_ONCE];

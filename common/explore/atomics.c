@@ -142,11 +142,20 @@ void atomics_flush(int number, int slot)
     engine->current = running;
 }
 
+static struct op memory_op(enum op_kind kind, int order, uintptr_t address,
+                           unsigned size, uint64_t value, uintptr_t pc)
+{
+    return (struct op){ .kind = kind,
+                        .order = order,
+                        .address = address,
+                        .size = size,
+                        .value = value,
+                        .pc = pc };
+}
+
 uint64_t atomics_load(uintptr_t address, unsigned size, int order, uintptr_t pc)
 {
-    struct op op = {
-        .kind = OP_LOAD, .order = order, .address = address, .size = size, .pc = pc
-    };
+    struct op op = memory_op(OP_LOAD, order, address, size, 0, pc);
     struct thread *self = engine_announce(&op);
     shade_access(address, size, ACCESS_ATOMIC, pc);
     const struct buffered *newest = newest_own(self, address);
@@ -180,12 +189,7 @@ static void put_into_buffer(struct thread *self, const struct op *op)
 void atomics_store(uintptr_t address, unsigned size, uint64_t value, int order,
                    uintptr_t pc)
 {
-    struct op op = { .kind = OP_STORE,
-                     .order = order,
-                     .address = address,
-                     .size = size,
-                     .value = value,
-                     .pc = pc };
+    struct op op = memory_op(OP_STORE, order, address, size, value, pc);
     struct thread *self = engine_announce(&op);
     shade_access(address, size, ACCESS_ATOMIC_WRITE, pc);
     bool direct = atomics_is_direct(&op);
@@ -225,8 +229,8 @@ static uint64_t mask_of(unsigned size)
 
 static void replace(struct thread *self, const struct op *op, uint64_t value)
 {
-    /* Who takes a lock that is taken changes nothing: two who try in turns, and yield, must
-     * not wake each other for ever. */
+    /* Who takes a lock that is taken changes nothing: two who try in turns, and yield,
+     * must not wake each other for ever. */
     bool changes = memory_read(op->address, op->size) != value;
     order_acquire(self, op->address, op->order);
     memory_write(op->address, op->size, value);
@@ -238,9 +242,7 @@ static void replace(struct thread *self, const struct op *op, uint64_t value)
 uint64_t atomics_modify(uintptr_t address, unsigned size, enum atomics_change change,
                         uint64_t with, int order, uintptr_t pc)
 {
-    struct op op = {
-        .kind = OP_RMW, .order = order, .address = address, .size = size, .pc = pc
-    };
+    struct op op = memory_op(OP_RMW, order, address, size, 0, pc);
     struct thread *self = engine_announce(&op);
     shade_access(address, size, ACCESS_ATOMIC_WRITE, pc);
     uint64_t old = memory_read(address, size);
@@ -263,18 +265,13 @@ uint64_t atomics_compare_and_swap(uintptr_t address, unsigned size, uint64_t exp
                                   uint64_t value, int order, int failure_order,
                                   bool weak, uintptr_t pc, bool *swapped)
 {
-    struct op op = { .kind = OP_CAS,
-                     .order = order,
-                     .address = address,
-                     .size = size,
-                     .value = value,
-                     .pc = pc };
+    struct op op = memory_op(OP_CAS, order, address, size, value, pc);
     struct thread *self = engine_announce(&op);
     shade_access(address, size, ACCESS_ATOMIC, pc);
     uint64_t old = memory_read(address, size);
     *swapped = old == expected && !fails_for_no_reason(weak);
     engine_note(&op, old, *swapped ? value : old, *swapped, false);
-    if (*swapped) {
+    if (*swapped) { /* only now a write: one that fails is no race with a plain read */
         shade_access(address, size, ACCESS_ATOMIC_WRITE, pc);
         replace(self, &op, value);
     } else {

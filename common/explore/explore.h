@@ -132,7 +132,7 @@ void explore_print(const struct explore_result *result, const char *title,
 _Noreturn void explore_broken(const char *rule, const char *format, ...)
     PRINTF_LIKE(2, 3);
 
-/* 0 .. n - 1, each of them in a schedule of its own: faults, short reads, who is first. */
+/* 0 .. n - 1, each in a schedule of its own: faults, short reads, who is first. */
 int explore_choose(int n);
 
 /* Adds to the set of outcomes. */

@@ -16,11 +16,8 @@
 #include "common/explore/engine.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 struct engine *engine;
 
@@ -40,7 +37,7 @@ static bool can_go(const struct thread *thread)
         const struct thread *other = &engine->threads[thread->op.value];
         return other->done && atomics_buffer_empty(other);
     }
-    case OP_YIELD: /* once more at the same place: only when somebody has changed something */
+    case OP_YIELD: /* once more at the same place: only after somebody's change */
         return thread->yielded_at != thread->op.pc ||
                thread->looked != engine->all_writes - thread->writes;
     case OP_CHOOSE:

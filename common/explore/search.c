@@ -37,7 +37,7 @@ static action_set bit(int action)
     return (action_set)1 << action;
 }
 
-static bool is_asleep_together(void)
+static bool uses_sleep_sets(void)
 {
     const struct explore_options *options = engine->options;
     return options->mode == EXPLORE_ALL && options->bound < 0 && !options->brute_force;
@@ -97,7 +97,7 @@ static int decide_by_search(action_set enabled, bool data, int usual)
     if (engine->depth >= engine->length)
         new_node(node, enabled, data, usual);
     int action = node->action;
-    if (data || !is_asleep_together())
+    if (data || !uses_sleep_sets())
         return action;
     engine->asleep = 0;
     for (action_set left = node->sleep; left; left &= left - 1)
@@ -202,7 +202,7 @@ static bool backtrack(void)
 {
     for (engine->length = engine->depth; engine->length > 0; engine->length--) {
         struct node *node = &engine->nodes[engine->length - 1];
-        if (!node->data && is_asleep_together()) {
+        if (!node->data && uses_sleep_sets()) {
             node->sleep |= bit(node->action);
             node->todo &= ~node->sleep;
         }
