@@ -17,6 +17,8 @@
 #          fast                    to be measured: optimised across files, as the peers of
 #                                  lesson 8 are; no hints for valgrind
 # CC=      gcc | clang             each compiler has its own folder below build/
+# MINE=    1 | "6.1 2.1"           your modules of lessonNN_*/exercises/ in the place of the
+#                                  lessons' own: all of them, or those of these exercises
 # WERROR=1                         warnings are errors (CI)
 # BUILD=   build                   where everything built goes
 
@@ -31,6 +33,14 @@ make check         `test` again under valgrind, ASan+UBSan, TSan and clang, and 
 
 make peers         build the runtimes that lesson 8 compares ours with, those that can be
 make lab           lesson 8's lab in full: an hour; goes on where it was interrupted
+
+make exercises     the exercises, what state yours are in, and what to type next
+make ex6.1         test your exercise 6.1: points, what broke, with which input
+make hint6.1       a hint for it: again for a clearer one, three in all
+make reset6.1      its starter again (yours is kept beside it)
+make watch EX=6.1  test it each time that you save;  make progress: how far you are
+make MINE=1 lesson7   the lesson with your own modules of all exercises up to there in it;
+                   MINE="2.1 6.1": with these only
 
 make explore       every order of steps of the small concurrent cases, and the planted bugs
 make explore-deep  the same, and the larger cases: minutes
@@ -81,7 +91,8 @@ $(error VARIANT=fuzz is for libFuzzer, which wants CC=clang; make fuzz finds out
 endif
 
 BUILD ?= build
-B := $(BUILD)$(if $(filter-out plain,$(VARIANT)),/$(VARIANT))$(if $(filter-out gcc,$(notdir $(CC))),/$(notdir $(CC)))
+# What is built with a student's own modules in it has a folder of its own.
+B := $(BUILD)$(if $(MINE),/mine)$(if $(filter-out plain,$(VARIANT)),/$(VARIANT))$(if $(filter-out gcc,$(notdir $(CC))),/$(notdir $(CC)))
 
 # ---- flags: strict C17; what only one compiler knows is probed
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \
@@ -142,7 +153,28 @@ NUMBERS := 1 2 3 4 5 6 7 8
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 is_main = $(filter demo_% prog_% bench_% test_% fuzz_% explore_%,$(notdir $(1)))
-layer_sources = $(foreach f,$(wildcard $(1)/*.c),$(if $(call is_main,$(f)),,$(f)))
+
+# A build exercise is called by its number and its module: exercises/6.1_deque.c is written
+# by a student for deque.h. "MODULE.c=EXERCISE.c" of each, and those that are taken: what
+# MINE asks for, and each whose module is not here (in a handout it is the student's task).
+OWN_ALL := $(shell ls -d lesson0?_*/exercises/[1-8].[1-9]_*.c 2>/dev/null | \
+	sed -E 's,^(lesson[^/]*)/exercises/[1-8].[1-9]_(.*)$$,\1/\2=&,')
+own_module = $(firstword $(subst =, ,$(1)))
+own_source = $(lastword $(subst =, ,$(1)))
+own_number = $(firstword $(subst _, ,$(notdir $(own_source))))
+OWN := $(foreach o,$(OWN_ALL),$(if $(wildcard $(patsubst %.c,%.h,$(call own_module,$(o)))),$(o)))
+OWN_TAKEN := $(foreach o,$(OWN),$(if $(filter 1 $(call own_number,$(o)),$(MINE))$(if \
+	$(wildcard $(call own_module,$(o))),,taken),$(o)))
+OWN_REPLACED := $(foreach o,$(OWN_TAKEN),$(call own_module,$(o)))
+own_of = $(filter $(1)/%,$(foreach o,$(OWN_TAKEN),$(call own_source,$(o))))
+# A test that includes a module's .c file then gets the student's one by that name.
+ifneq ($(OWN_TAKEN),)
+CPPFLAGS += -I$(B)/own
+$(foreach o,$(OWN_TAKEN),$(shell mkdir -p $(B)/own/$(dir $(call own_module,$(o))) && \
+	echo '#include "$(call own_source,$(o))"' >$(B)/own/$(call own_module,$(o))))
+endif
+layer_sources = $(foreach f,$(filter-out $(OWN_REPLACED),$(wildcard $(1)/*.c)),$(if \
+	$(call is_main,$(f)),,$(f))) $(call own_of,$(1))
 
 COMMON_LIB := $(B)/lib/common.a
 TESTING_LIB := $(B)/lib/testing.a
@@ -152,6 +184,7 @@ FUZZ_WITH := $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer,$(FUZZING_LIB))
 $(COMMON_LIB): $(call objects,$(call layer_sources,common))
 $(TESTING_LIB): $(call objects,$(wildcard common/testing/*.c))
 $(FUZZING_LIB): $(call objects,$(wildcard common/fuzzing/*.c))
+VERDICT := $(call objects,common/verdict/verdict.c)
 archives = $(foreach n,$(1),$(B)/lib/lesson0$(n).a)
 # "8 7 ... 1": lessons from the given one down, the order in which a linker wants them.
 below_1 := 1
@@ -216,6 +249,7 @@ ALL_TESTS += $$(TESTS_$(1))
 build-lesson$(1): $$(DEMOS_$(1)) $$(PROGS_$(1)) $$(BENCHES_$(1)) $$(TESTS_$(1))
 	@:
 lesson$(1):
+	$$(if $$(MINE),@tools/exercise mine $(1) $$(MINE))
 	+@$$(PARALLEL) build-lesson$(1) $$(if $$(filter 8,$(1)),all && $$(BUILD_COMPETITORS))
 	@tools/lesson $(1) "$$(B)" "$$(DEMOS_$(1))" "$$(TESTS_$(1))"
 lesson0$(1): lesson$(1)
@@ -326,6 +360,29 @@ $(NUMBERS:%=explore%): explore%:
 
 -include $(shell find $(B)/obj $(B)/explore/obj -name '*.d' 2>/dev/null)
 
+# ---- exercises
+# tools/exercise and tools/grade build a student's file and link it themselves; everything
+# else they let this file build. What they have to know for it:
+.PHONY: facts
+facts:
+	@printf '%s\n' 'CC=$(CC)' 'B=$(B)' 'CFLAGS=$(CPPFLAGS) $(CFLAGS)' 'LDFLAGS=$(LDFLAGS)' \
+		'SANITIZE=$(SANITIZE)' 'LDLIBS=$(LDLIBS)' 'WRAP_FLAGS=$(WRAP_FLAGS)' \
+		'EXPLORE_CFLAGS=$(CPPFLAGS) $(EXPLORE_CFLAGS)' 'AR=$(AR)' \
+		'EXPLORE_WRAP_FLAGS=$(EXPLORE_WRAP:%=-Wl$(COMMA)--wrap=%)' 'OWN=$(OWN)' \
+		'OWN_TAKEN=$(OWN_TAKEN)'
+
+.PHONY: exercises progress watch
+TEST :=
+exercises progress watch:
+	@BUILD="$(BUILD)" CC="$(CC)" tools/exercise $@ $(EX)
+ex%:
+	@BUILD="$(BUILD)" CC="$(CC)" TEST="$(TEST)" CASE="$(CASE)" REPLAY="$(REPLAY)" \
+		tools/exercise run $*
+hint%:
+	@tools/exercise hint $*
+reset%:
+	@tools/exercise reset $*
+
 # ---- what people type
 # These print a story, so they run one after the other; what they need is built by a
 # second make on every CPU.
@@ -422,7 +479,7 @@ fuzzers: $(FUZZERS)
 
 # One entry a source file; a language server reads nothing else.
 SOURCES := $(wildcard common/*.c common/testing/*.c common/fuzzing/*.c \
-	common/explore/*.c $(LESSONS:%=%/*.c))
+	common/explore/*.c common/verdict/*.c $(LESSONS:%=%/*.c))
 .PHONY: compile_commands.json
 compile_commands.json:
 	@{ echo '['; first=1; for f in $(SOURCES); do \

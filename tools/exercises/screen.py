@@ -1,0 +1,119 @@
+"""screen: what a student's file may contain.
+
+An exercise needs nothing but C, the course's own functions, and a few of the C library.
+Whatever else a file brings (inline assembly, a constructor, a function named like one of
+the C library's, a call of _exit or fork) would be there to get at the score, and is
+refused with a sentence, before anything runs. The same is refused on the student's own
+machine, so that nobody learns of it from the grader.
+
+This is a first line, not the only one: see tools/grading/INSTRUCTOR.md.
+"""
+import re
+import subprocess
+
+SIZE_LIMIT = 256 * 1024
+
+# What any exercise may call beyond the course's own functions.
+LIBRARY = re.compile("|".join((
+    r"mem(cpy|move|set|cmp|chr)|str(n?len|n?cmp|chr|rchr|str|cpy|ncpy|dup|ndup|spn|cspn|"
+    r"tol|toul|toll|toull|error|errorname_np|signal)|isoc99_\w+",
+    r"(malloc|calloc|realloc|aligned_alloc|free|qsort|bsearch|abs|labs)",
+    r"(printf|fprintf|snprintf|vsnprintf|vfprintf|puts|fputs|fputc|putchar|putc|fflush|"
+    r"fwrite|perror|stdout|stderr|abort)",
+    r"__(\w+_chk|stack_chk_fail|errno_location|assert_fail|tls_get_addr|"
+    r"isoc\w+|ctype_\w+)",
+    r"pthread_(self|equal|create|join|detach|mutex_\w+|cond_\w+|condattr_\w+|attr_\w+|"
+    r"mutexattr_\w+|barrier_\w+|setname_np)",
+    r"sched_yield|clock_gettime|_GLOBAL_OFFSET_TABLE_|_?_sigsetjmp|_?longjmp|siglongjmp",
+    r"__(atomic|tsan|ubsan|asan|sync)_\w+|__wrap_\w+",
+)))
+# And a kill exercise, whose file is a test program.
+TESTING = re.compile(r"_assert_\w+|_fail|_skip|_cmocka_run_group_tests|cmocka_\w+|"
+                     r"print_(message|error)|_will_return|_mock|_expect_\w+|_check_\w+")
+# What nobody may call, although the course's own archives hold it.
+NEVER = re.compile(r"__real_\w+|_?_?exit|fork|vfork|exec\w+|syscall|dl\w+|kill|ptrace")
+
+SECTIONS = re.compile(r"\.(text|data|rodata|bss|tbss|tdata|debug_\w+|comment|note|eh_frame|"
+                      r"rela|symtab|strtab|shstrtab|group|llvm_addrsig|relr)(\.|$)")
+DETECTORS_OWN = (".init_array.00099", ".init_array.1")  # gcc's and clang's
+INCLUDE = re.compile(r'<[A-Za-z0-9_/]+\.h>|"(common|lesson0[1-8]_[a-z]+)/[A-Za-z0-9_./]+"')
+
+
+def source(text):
+    """What is wrong with the text of a file, or None."""
+    if len(text) > SIZE_LIMIT:
+        return "the file is larger than %d KiB" % (SIZE_LIMIT // 1024)
+    if "\0" in text:
+        return "the file holds a zero byte"
+    if "??" in text and re.search(r"\?\?[=/'()!<>-]", text):
+        return "the file holds a trigraph"
+    plain = re.sub(r"\\[ \t]*\n", "", text)
+    strings = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+    code = strings.sub(lambda m: m[0] if m[0][0] in "\"'" else " ", plain)
+    blank = strings.sub(" ", plain)
+    for number, line in enumerate(code.split("\n"), 1):
+        directive = re.match(r"\s*(?:#|%:)\s*(\w*)\s*(.*)", line)
+        if not directive:
+            continue
+        if directive[1] in ("include", "include_next", "import", "embed"):
+            if not INCLUDE.fullmatch(directive[2].strip()) or ".." in directive[2]:
+                return "#include %s: only system headers, and those of common/ and of " \
+                    "the lessons" % directive[2].strip()[:60]
+        elif directive[1] in ("line", "ident", "assert") or directive[1].isdigit():
+            return "a #%s directive (line %d)" % (directive[1], number)
+    if re.search(r"##|%:%:", blank):
+        return "## in a macro, which the screen cannot look through"
+    found = re.search(r"\b(asm|__asm|__asm__)\b", blank)
+    if found:
+        return "%s: an exercise needs no assembly" % found[0]
+    return None
+
+
+def nm(path, *options):
+    """(letter, name) of the symbols of an object or archive."""
+    done = subprocess.run(["nm", "-P", *options, path], capture_output=True, check=True)
+    for line in done.stdout.decode(errors="replace").splitlines():
+        words = line.split()
+        if len(words) >= 2 and not line.endswith(":"):
+            yield words[1], words[0]
+
+
+def defined(path):
+    return {name for letter, name in nm(path) if letter.isupper() and letter not in "UN"
+            or letter in "VWu"}
+
+
+def compiled(path, may_define, may_call, is_test=False, explored=False):
+    """What is wrong with a compiled file, or None. may_define: the global names that its
+    starter defines; may_call: names of the course's functions and of the exercise's."""
+    done = subprocess.run(["readelf", "-SW", path], capture_output=True, check=False)
+    if done.returncode != 0:
+        return "the compiler made no object of it"
+    sections = re.findall(r"^\s*\[ *\d+\] (\.\S+)\s+\S+\s+\S+\s+\S+\s+(\S+)",
+                          done.stdout.decode(errors="replace"), re.M)
+    for name, size in sections:
+        name = name[5:] if name.startswith(".rela.") else name
+        # The race detector's own constructor, which explored code is compiled with: one
+        # pointer, and no more.
+        if explored and name in DETECTORS_OWN and (int(size, 16) in (8, 24)):
+            continue
+        if not SECTIONS.match(name):
+            return "a section %s, for code that runs by itself or stands in a special " \
+                "place" % name
+    for letter, name in nm(path):
+        if letter in "iI":
+            return "%s is resolved by code of its own (ifunc)" % name
+        if letter == "C" or letter.isupper() and letter not in "UN" or letter in "Vu":
+            if name not in may_define:
+                return "%s is global: only what the header declares may be (make it " \
+                    "static)" % name
+        elif letter in "UwvU":
+            if NEVER.fullmatch(name) or not (
+                    LIBRARY.fullmatch(name) or name in may_call or
+                    is_test and TESTING.fullmatch(name)):
+                return "it calls %s, which this exercise does not need" % name
+    done = subprocess.run(["objdump", "-d", "--no-show-raw-insn", path],
+                          capture_output=True, check=False)
+    if re.search(rb"\t(syscall|sysenter|int +\$0x80|svc\b|ecall\b)", done.stdout):
+        return "it holds a system call instruction"
+    return None

@@ -1,0 +1,134 @@
+"""show: a result, for a person at a terminal. Works without colour."""
+import os
+import re
+import textwrap
+
+from . import ROOT, verdict
+
+WIDTH = 80
+OUTPUT_LINES = 40
+
+
+def wrap(text, indent="  "):
+    return textwrap.fill(" ".join(text.split()), WIDTH, initial_indent=indent,
+                         subsequent_indent=indent, break_long_words=False,
+                         break_on_hyphens=False)
+
+
+def rule_text(rule, exercise):
+    """What a rule says: those of common/RULES.md, or on top of one of the lesson's files."""
+    path = os.path.join(ROOT, "common/RULES.md")
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            found = re.search(r"^\| %s \| (.*?) *\|" % re.escape(rule), file.read(), re.M)
+        if found:
+            return found[1]
+    folder = os.path.join(ROOT, exercise.lesson_folder)
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith((".h", ".c")):
+            continue
+        with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        found = re.search(r"^ \*  +%s  (.*?)(?=^ \*  +[A-Z][0-9]+  |^ \* *$|\*/)"
+                          % re.escape(rule), text, re.M | re.S)
+        if found:
+            return re.sub(r"\n \* *", " ", found[1]).strip()
+    return ""
+
+
+# What cmocka says of every test, and of a group of one.
+NOISE = re.compile(r"^\[ +(RUN|OK|FAILED|PASSED|SKIPPED) +\]|^\[[=-]+\]|"
+                   r"^\[  ERROR   \] \S+ *$|^ ?\d+ (FAILED|SKIPPED) TEST|"
+                   r"^ERROR: .* under \w+ breaks: |^common/explore/cases.c:\d+: error")
+
+
+def clean_output(text, exercise=None, number=None):
+    """What a test wrote, without what cmocka says of every test; a line that shows an
+    explored schedule again becomes the command that a student types."""
+    lines = []
+    for line in text.split("\n"):
+        line = re.sub(r"^\[  ERROR   \] --- (\[   LINE   \] --- )?", "", line.rstrip())
+        if NOISE.match(line):
+            continue
+        again = re.match(r"see it again: .*--case (\S+) --replay ('.*')$", line)
+        if again and exercise:
+            case = " CASE=" + again[1] if exercise.kind == "kill" else ""
+            line = "see it again: make ex%s TEST=%s%s REPLAY=%s" % (
+                exercise.id, number, case, again[2])
+        lines.append(line)
+    while lines and not lines[0]:
+        lines.pop(0)
+    while lines and not lines[-1]:
+        lines.pop()
+    if len(lines) > OUTPUT_LINES:
+        cut = len(lines) - OUTPUT_LINES
+        lines = lines[:OUTPUT_LINES] + ["... %d more lines" % cut]
+    return lines
+
+
+WORDS = {verdict.PASSED: "passed", verdict.FAILED: "FAILED", verdict.DIED: "DIED",
+         verdict.HUNG: "HUNG", verdict.SILENT: "NO VERDICT", verdict.SKIPPED: "skipped",
+         verdict.MISSING: "NO VERDICT"}
+
+
+def count_line(result):
+    """"6 of 10 points: ..."; never "all passed" where hidden tests have not run."""
+    rows = result["tests"]
+    passed = sum(row["status"] == verdict.PASSED for row in rows)
+    possible = result["possible"] + result["hidden_points_not_run"]
+    hidden = result["hidden_not_run"]
+    kind = "public tests" if hidden else "tests"
+    if passed == len(rows):
+        tests = "all %d %s passed" % (len(rows), kind)
+    else:
+        tests = "%d of %d %s passed" % (passed, len(rows), kind)
+    if hidden:
+        tests += ", %d hidden not run (%d points)" % (hidden,
+                                                      result["hidden_points_not_run"])
+    return "%d of %d points: %s" % (result["points"], possible, tests)
+
+
+def result_text(result, exercise, alone=False):
+    lines = ["exercise %s: %s" % (exercise.id, exercise.title), ""]
+    if result["state"] == "refused":
+        lines += ["%s was not built, so no test ran:" % exercise.source, ""]
+        lines += ["    " + line for line in result["messages"].split("\n")[:OUTPUT_LINES]]
+        lines += ["", "0 of %d points" % exercise.points]
+        return "\n".join(lines)
+    if result["messages"]:
+        lines += ["the compiler warns:"]
+        lines += ["    " + line for line in result["messages"].split("\n")[:OUTPUT_LINES]]
+        lines += [""]
+    for row in result["tests"]:
+        word = WORDS.get(row["status"], row["status"])
+        lines.append("  %3s  %-10s %2d/%-2d %s" % (
+            row["number"], word, row["points"], row["possible"], row["name"]))
+        if word in ("blocked", "skipped"):
+            lines.append("                        " + row["detail"])
+    bad = [row for row in result["tests"]
+           if row["status"] not in (verdict.PASSED, "blocked")] or \
+          [row for row in result["tests"] if row["status"] == "blocked"]
+    if bad:
+        lines += [""] + failure_text(bad[0], exercise)
+    if not alone:
+        lines += ["", count_line(result)]
+    return "\n".join(lines)
+
+
+def failure_text(row, exercise):
+    lines = ["what to mend first: test %s, %s" % (row["number"], row["name"])]
+    if row["asks"]:
+        lines.append(wrap("it asks: " + row["asks"]))
+    if row["rule"]:
+        for rule in row["rule"].replace(",", " ").split():
+            text = rule_text(rule, exercise)
+            lines.append(wrap("rule %s%s" % (rule, ": " + text if text else "")))
+    if row["detail"]:
+        lines.append(wrap(row["detail"]))
+    output = clean_output(row["output"], exercise, row["number"])
+    if output:
+        lines += [""] + ["    " + line for line in output]
+    lines += ["", "  again, this test alone:  make ex%s TEST=%s" % (exercise.id,
+                                                                   row["number"]),
+              "  a hint:                  make hint%s" % exercise.id]
+    return lines
