@@ -1,4 +1,5 @@
 """show: a result, for a person at a terminal. Works without colour."""
+import glob
 import os
 import re
 import textwrap
@@ -23,11 +24,9 @@ def rule_text(rule, exercise):
             found = re.search(r"^\| %s \| (.*?) *\|" % re.escape(rule), file.read(), re.M)
         if found:
             return found[1]
-    folder = os.path.join(ROOT, exercise.lesson_folder)
-    for name in sorted(os.listdir(folder)):
-        if not name.endswith((".h", ".c")):
-            continue
-        with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+    for path in sorted(glob.glob(os.path.join(ROOT, exercise.lesson_folder, "*.[hc]")) +
+                       glob.glob(os.path.join(ROOT, exercise.folder, "*.[hc]"))):
+        with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read()
         found = re.search(r"^ \*  +%s  (.*?)(?=^ \*  +[A-Z][0-9]+  |^ \* *$|\*/)"
                           % re.escape(rule), text, re.M | re.S)
