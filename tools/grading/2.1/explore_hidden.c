@@ -87,8 +87,8 @@ static void after_a_meeting_the_cell_is_as_new(void)
                  before, probe_read(&probe.wakes));
     waker_cell_wake(&cell);
     EXPLORE_RULE("W1", probe_read(&probe.wakes) == before + 1,
-                 "registered again, then woken: expected %ld wakes, got %ld", before + 1,
-                 probe_read(&probe.wakes));
+                 "registered again, then woken: expected %ld wakes, got %ld",
+                 before + 1, probe_read(&probe.wakes));
     check_the_end();
 }
 
