@@ -20,8 +20,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "lesson02_wakers/task_home.h"
 #include "common/todo.h"
+#include "lesson02_wakers/task_home.h"
 #include "lesson02_wakers/waker_cell.h"
 
 enum stage { EMPTY, SENT, CLOSED, GONE, TAKEN };
