@@ -17,7 +17,7 @@ static struct notify notify;
 static struct waker_probe probes[3];
 
 /* Polls with the probe `which`; READY? */
-static bool poll(struct notify_wait *wait, int which)
+static bool ask(struct notify_wait *wait, int which)
 {
     return probe_poll(&probes[which], &wait->future) == POLL_READY;
 }
@@ -42,11 +42,11 @@ static void a_cancelled_wait_ends(void)
 {
     notify_init(&notify);
     struct notify_wait wait = notify_wait(&notify);
-    EXPLORE_RULE("F2", !poll(&wait, 0), "nothing happened, and the wait is READY");
+    EXPLORE_RULE("F2", !ask(&wait, 0), "nothing happened, and the wait is READY");
     EXPLORE_RULE("F2", wakes(0) == 0, "nobody notified: expected 0 wakes, got %ld",
                  wakes(0));
     future_cancel(&wait.future);
-    EXPLORE_RULE("F6", poll(&wait, 0), "cancelled, and it waits");
+    EXPLORE_RULE("F6", ask(&wait, 0), "cancelled, and it waits");
     EXPLORE_RULE("F6", wait.result == -ECANCELED, "cancelled: expected %d, got %d",
                  -ECANCELED, wait.result);
     end();

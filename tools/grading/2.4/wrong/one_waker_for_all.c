@@ -17,7 +17,7 @@ static struct notify notify;
 static struct waker_probe probes[3];
 
 /* Polls with the probe `which`; READY? */
-static bool poll(struct notify_wait *wait, int which)
+static bool ask(struct notify_wait *wait, int which)
 {
     return probe_poll(&probes[which], &wait->future) == POLL_READY;
 }
@@ -42,11 +42,11 @@ static void a_cancelled_wait_ends(void)
 {
     notify_init(&notify);
     struct notify_wait wait = notify_wait(&notify);
-    EXPLORE_RULE("F2", !poll(&wait, 0), "nothing happened, and the wait is READY");
+    EXPLORE_RULE("F2", !ask(&wait, 0), "nothing happened, and the wait is READY");
     EXPLORE_RULE("F2", wakes(0) == 0, "nobody notified: expected 0 wakes, got %ld",
                  wakes(0));
     future_cancel(&wait.future);
-    EXPLORE_RULE("F6", poll(&wait, 0), "cancelled, and it waits");
+    EXPLORE_RULE("F6", ask(&wait, 0), "cancelled, and it waits");
     EXPLORE_RULE("F6", wait.result == -ECANCELED, "cancelled: expected %d, got %d",
                  -ECANCELED, wait.result);
     end();
@@ -58,10 +58,10 @@ static void a_permit_is_kept_and_two_are_one(void)
     struct notify_wait first = notify_wait(&notify), second = notify_wait(&notify);
     notify_one(&notify);
     notify_one(&notify);
-    EXPLORE_RULE("W1", poll(&first, 0) && first.result == 0, "the permit is lost");
-    EXPLORE_RULE("W3", !poll(&second, 1), "two permits are two");
+    EXPLORE_RULE("W1", ask(&first, 0) && first.result == 0, "the permit is lost");
+    EXPLORE_RULE("W3", !ask(&second, 1), "two permits are two");
     notify_one(&notify);
-    EXPLORE_RULE("W1", poll(&second, 1), "notified, and it waits");
+    EXPLORE_RULE("W1", ask(&second, 1), "notified, and it waits");
     end();
 }
 
@@ -69,14 +69,14 @@ static void the_longest_waiting_one_goes_first(void)
 {
     notify_init(&notify);
     struct notify_wait first = notify_wait(&notify), second = notify_wait(&notify);
-    poll(&first, 0);
-    poll(&second, 1);
-    poll(&first, 0); /* keeps its place */
+    ask(&first, 0);
+    ask(&second, 1);
+    ask(&first, 0); /* keeps its place */
     notify_one(&notify);
     EXPLORE_RULE("W1", wakes(0) == 1 && wakes(1) == 0, "the wrong one is woken");
     notify_one(&notify);
     EXPLORE_RULE("W1", wakes(1) == 1, "the second is not woken");
-    EXPLORE_RULE("W1", poll(&first, 0) && poll(&second, 1), "woken for nothing");
+    EXPLORE_RULE("W1", ask(&first, 0) && ask(&second, 1), "woken for nothing");
     end();
 }
 
@@ -84,13 +84,13 @@ static void a_cancelled_one_passes_its_permit_on(void)
 {
     notify_init(&notify);
     struct notify_wait first = notify_wait(&notify), second = notify_wait(&notify);
-    poll(&first, 0);
-    poll(&second, 1);
+    ask(&first, 0);
+    ask(&second, 1);
     notify_one(&notify);
     future_cancel(&first.future);
-    EXPLORE_RULE("W12", poll(&first, 0), "cancelled, and it waits");
+    EXPLORE_RULE("W12", ask(&first, 0), "cancelled, and it waits");
     EXPLORE_RULE("W9", wakes(1) == 1, "the permit is lost with its waiter");
-    EXPLORE_RULE("W9", poll(&second, 1), "woken for nothing");
+    EXPLORE_RULE("W9", ask(&second, 1), "woken for nothing");
     end();
 }
 
@@ -98,15 +98,15 @@ static void what_all_gave_is_not_passed_on(void)
 {
     notify_init(&notify);
     struct notify_wait first = notify_wait(&notify);
-    poll(&first, 0);
+    ask(&first, 0);
     notify_all(&notify);
     EXPLORE_RULE("W1", wakes(0) == 1, "notify_all wakes nobody");
     future_cancel(&first.future);
-    EXPLORE_RULE("W12", poll(&first, 0), "cancelled, and it waits");
+    EXPLORE_RULE("W12", ask(&first, 0), "cancelled, and it waits");
     struct notify_wait later = notify_wait(&notify);
-    EXPLORE_RULE("W9", !poll(&later, 1), "notify_all left a permit");
+    EXPLORE_RULE("W9", !ask(&later, 1), "notify_all left a permit");
     future_cancel(&later.future);
-    poll(&later, 1);
+    ask(&later, 1);
     end();
 }
 
@@ -116,10 +116,10 @@ static void a_ticket_is_good_before_the_first_poll(void)
     struct notify_wait before = notify_wait(&notify);
     notify_all(&notify);
     struct notify_wait after = notify_wait(&notify);
-    EXPLORE_RULE("W1", poll(&before, 0), "notify_all is missed");
-    EXPLORE_RULE("W1", !poll(&after, 1), "notify_all is seen by who came later");
+    EXPLORE_RULE("W1", ask(&before, 0), "notify_all is missed");
+    EXPLORE_RULE("W1", !ask(&after, 1), "notify_all is seen by who came later");
     notify_all(&notify);
-    EXPLORE_RULE("W1", poll(&after, 1), "notify_all is missed in line");
+    EXPLORE_RULE("W1", ask(&after, 1), "notify_all is missed in line");
     end();
 }
 
@@ -131,7 +131,7 @@ static void a_discarded_permit_is_given_back(void)
     notify_one(&notify);
     enum poll_state state = future_poll_discarding(&first.future, &context);
     EXPLORE_RULE("W1", state == POLL_READY, "the permit is lost");
-    EXPLORE_RULE("W9", poll(&second, 1), "the permit is lost with a discarded wait");
+    EXPLORE_RULE("W9", ask(&second, 1), "the permit is lost with a discarded wait");
     end();
 }
 
@@ -164,11 +164,11 @@ static void a_waker_may_use_the_notify(void)
     notify_init(&notify);
     struct notify_wait first = notify_wait(&notify), second = notify_wait(&notify);
     future_poll(&first.future, &context);
-    poll(&second, 1);
+    ask(&second, 1);
     notify_one(&notify);
     notify_one(&notify);
-    poll(&first, 0);
-    poll(&second, 1);
+    ask(&first, 0);
+    ask(&second, 1);
     end();
 }
 
@@ -186,14 +186,14 @@ static void the_frame_goes_when_it_is_ready(void)
     notify_init(&notify);
     struct notify_wait *wait = malloc(sizeof *wait);
     *wait = notify_wait(&notify);
-    poll(wait, 0);
+    ask(wait, 0);
     pthread_create(&teller, NULL, tell_one, NULL);
-    bool ready = poll(wait, 0);
+    bool ready = ask(wait, 0);
     if (ready)
         free(wait);
     pthread_join(teller, NULL);
     if (!ready) {
-        EXPLORE_RULE("W1", wakes(0) == 1 && poll(wait, 0), "told, and it waits");
+        EXPLORE_RULE("W1", wakes(0) == 1 && ask(wait, 0), "told, and it waits");
         free(wait);
     }
     end();
