@@ -16,8 +16,8 @@ static bool poll_one(struct future *future, struct context *context)
 static enum poll_state timeout_poll(struct future *future, struct context *context)
 {
     struct timeout *self = container_of(future, struct timeout, future);
-    bool child_done = self->expired ? future_is_done(self->child)
-                                    : poll_one(self->child, context);
+    bool child_done =
+        self->expired ? future_is_done(self->child) : poll_one(self->child, context);
     if (child_done && !future_is_done(&self->sleep.future))
         future_cancel(&self->sleep.future);
     bool slept = poll_one(&self->sleep.future, context);

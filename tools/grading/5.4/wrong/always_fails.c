@@ -57,8 +57,8 @@ static void nothing_is_good_enough(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_sleep_of_ten_milliseconds_ends, open_world_of_timers,
-                                        close_world_of_timers),
+        cmocka_unit_test_setup_teardown(a_sleep_of_ten_milliseconds_ends,
+                                        open_world_of_timers, close_world_of_timers),
         cmocka_unit_test_setup_teardown(nothing_is_good_enough, open_world_of_timers,
                                         close_world_of_timers),
     };

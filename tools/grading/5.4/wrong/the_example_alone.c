@@ -51,8 +51,8 @@ static void a_sleep_of_ten_milliseconds_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_sleep_of_ten_milliseconds_ends, open_world_of_timers,
-                                        close_world_of_timers),
+        cmocka_unit_test_setup_teardown(a_sleep_of_ten_milliseconds_ends,
+                                        open_world_of_timers, close_world_of_timers),
     };
     return cmocka_run_group_tests_name("timers", tests, NULL, NULL);
 }
