@@ -94,6 +94,8 @@ class Sheet:
     def read(self, exercise):
         again = "make reset%s brings the empty sheet (yours is kept)" % exercise.id
         try:
+            if os.path.exists(self.path) and not os.path.isfile(self.path):
+                raise OSError(0, "it is no ordinary file")
             with open(self.path, "rb") as file:
                 data = file.read(SIZE_LIMIT + 1)
         except OSError as error:
