@@ -4,9 +4,9 @@
  * async.h are the course's own. */
 #include "common/testing/testing.h"
 
+#include "common/todo.h"
 #include "lesson01_futures/async.h"
 #include "lesson01_futures/combine.h"
-#include "common/todo.h"
 #include "lesson01_futures/gate.h"
 
 /* ---- a worked example: an async function made for a test */
