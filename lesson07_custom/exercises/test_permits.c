@@ -1,4 +1,5 @@
-/* Exercise 7.2, the first steps of a semaphore: permits counted, a line in its order. */
+/* Exercise 7.2, a semaphore step by step: permits counted, a line in its order, and two
+ * ways of leaving it. */
 #include "lesson07_custom/sync_testing.h"
 
 #include "lesson07_custom/semaphore.h"
@@ -58,16 +59,22 @@ static void permits_are_counted(void **state)
     observers_check(&observers);
 }
 
-static void a_release_serves_the_line_in_its_order(void **state)
+/* Three wait: for 3, 1 and 1 permits. */
+static void line_up(void)
 {
     static const size_t wanted[3] = { 3, 1, 1 };
-    (void)state;
     observers_init(&observers);
     semaphore_init(&semaphore, 0);
     for (unsigned i = 0; i < 3; i++) {
         acquires[i] = semaphore_acquire(&semaphore, wanted[i]);
         expect_acquire("no permits", i, 0, -EAGAIN);
     }
+}
+
+static void a_release_serves_the_line_in_its_order(void **state)
+{
+    (void)state;
+    line_up();
     semaphore_release(&semaphore, 2);
     expect_try("2 are free, and 3 acquires wait", 1, -EAGAIN);
     for (unsigned i = 0; i < 3; i++)
@@ -84,11 +91,42 @@ static void a_release_serves_the_line_in_its_order(void **state)
     observers_check(&observers);
 }
 
+static void W9_permits_of_a_cancelled_waiter_are_passed_on(void **state)
+{
+    (void)state;
+    line_up();
+    semaphore_release(&semaphore, 3);
+    expect_free("3 are there, handed over to the first", 0);
+    future_cancel(&acquires[0].future);
+    expect_acquire("had 3, and is cancelled", 0, 1, -ECANCELED);
+    expect_acquire("the first of the line gave 3 up", 1, 1, 0);
+    expect_acquire("the first of the line gave 3 up", 2, 1, 0);
+    expect_free("3 given up, 2 of them handed over", 1);
+    semaphore_finish(&semaphore);
+    observers_check(&observers);
+}
+
+static void W9_permits_go_to_the_next_when_the_first_leaves(void **state)
+{
+    (void)state;
+    line_up();
+    semaphore_release(&semaphore, 2);
+    future_cancel(&acquires[0].future);
+    expect_acquire("wants 3 of 2, and is cancelled", 0, 0, -ECANCELED);
+    expect_acquire("2 are there, and the one who wanted 3 has left", 1, 1, 0);
+    expect_acquire("2 are there, and the one who wanted 3 has left", 2, 1, 0);
+    expect_free("2 were there, and both are handed over", 0);
+    semaphore_finish(&semaphore);
+    observers_check(&observers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(permits_are_counted),
         cmocka_unit_test(a_release_serves_the_line_in_its_order),
+        cmocka_unit_test(W9_permits_of_a_cancelled_waiter_are_passed_on),
+        cmocka_unit_test(W9_permits_go_to_the_next_when_the_first_leaves),
     };
-    return cmocka_run_group_tests_name("first steps of a semaphore", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("a semaphore step by step", tests, NULL, NULL);
 }
