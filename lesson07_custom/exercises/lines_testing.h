@@ -74,8 +74,7 @@ static inline bool run(void)
     for (bool again = true; again; any |= again) {
         again = false;
         for (unsigned i = 0; i < SLOTS; i++) {
-            if (!slots[i].runs ||
-                probe_read(&slots[i].probe.wakes) == slots[i].heard)
+            if (!slots[i].runs || probe_read(&slots[i].probe.wakes) == slots[i].heard)
                 continue;
             poll_slot(&slots[i]);
             again = true;

@@ -25,7 +25,8 @@ static void expect_try(const char *when, size_t permits, int expected)
 
 /* Polls number i, of which is expected: woken so many times, and this result; -EAGAIN:
  * still pending. */
-static void expect_acquire(const char *when, unsigned i, unsigned long wakes, int result)
+static void expect_acquire(const char *when, unsigned i, unsigned long wakes,
+                           int result)
 {
     if (observer_wakes(&observers, i) != wakes)
         fail_msg("%s: acquire number %u: expected %lu wakes, got %lu", when, i, wakes,

@@ -66,8 +66,8 @@ static int64_t put(struct mailbox *mailbox, const void *messages, size_t count)
     const unsigned char *from = messages;
     uint64_t tail = atomic_load_explicit(&mailbox->tail, memory_order_relaxed);
     /* seq_cst: pairs with the store of head in mailbox_try_recv_batch */
-    uint64_t limit = mailbox->capacity +
-                     atomic_load_explicit(&mailbox->head, memory_order_seq_cst);
+    uint64_t limit =
+        mailbox->capacity + atomic_load_explicit(&mailbox->head, memory_order_seq_cst);
     uint64_t at = tail;
     if (is_closed(&mailbox->sender_closed) || is_closed(&mailbox->receiver_closed))
         return -EPIPE;
@@ -206,8 +206,7 @@ static enum poll_state recv_poll(struct future *future, struct context *context)
     if (!self->cancelled) {
         bell_arm(bell, context);
         self->armed = true;
-        self->result =
-            mailbox_try_recv_batch(self->mailbox, self->messages, self->max);
+        self->result = mailbox_try_recv_batch(self->mailbox, self->messages, self->max);
         if (self->result == -EAGAIN)
             return POLL_PENDING;
     } else {

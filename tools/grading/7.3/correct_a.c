@@ -79,8 +79,7 @@ static const struct future_ops hang_up_ops = ASYNC_OPS(hang_up);
 
 static struct hang_up hang_up(struct lines *lines, struct line *line)
 {
-    return (
-        struct hang_up){ .future = { &hang_up_ops }, .lines = lines, .line = line };
+    return (struct hang_up){ .future = { &hang_up_ops }, .lines = lines, .line = line };
 }
 
 /* ---- a query */
@@ -112,7 +111,6 @@ static const struct future_ops query_ops = ASYNC_OPS(query);
 
 struct query query(struct lines *lines, int64_t question)
 {
-    return (struct query){ .future = { &query_ops },
-                           .lines = lines,
-                           .question = question };
+    return (
+        struct query){ .future = { &query_ops }, .lines = lines, .question = question };
 }

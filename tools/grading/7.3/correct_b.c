@@ -102,7 +102,6 @@ static const struct future_ops query_ops = ASYNC_OPS(query);
 
 struct query query(struct lines *lines, int64_t question)
 {
-    return (struct query){ .future = { &query_ops },
-                           .lines = lines,
-                           .question = question };
+    return (
+        struct query){ .future = { &query_ops }, .lines = lines, .question = question };
 }

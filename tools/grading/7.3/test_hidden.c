@@ -125,14 +125,14 @@ static void customers_who_lose_patience(void **state)
     open_lines(3);
     assert_int_equal(executor_init(&executor, NULL), 0);
     for (unsigned i = 0; i < CUSTOMERS; i++)
-        assert_int_equal(SPAWN(&executor.scheduler, NULL,
-                               (struct customer){ .future = { &customer_ops },
-                                                  .number = i }),
-                         0);
-    assert_int_equal(SPAWN(&executor.scheduler, NULL,
-                           (struct backend){ .future = { &backend_ops },
-                                             .executor = &executor }),
-                     0);
+        assert_int_equal(
+            SPAWN(&executor.scheduler, NULL,
+                  (struct customer){ .future = { &customer_ops }, .number = i }),
+            0);
+    assert_int_equal(
+        SPAWN(&executor.scheduler, NULL,
+              (struct backend){ .future = { &backend_ops }, .executor = &executor }),
+        0);
     int err = executor_run(&executor);
     executor_finish(&executor);
     if (scene.hangs)
