@@ -8,8 +8,8 @@
 #include <pthread.h>
 
 #include "common/explore/explore.h"
-#include "lesson05_reactor/explore_sleepers.h"
 #include "common/todo.h"
+#include "lesson05_reactor/explore_sleepers.h"
 #include "lesson07_custom/rwlock.h"
 
 #define SLEEPERS 4
