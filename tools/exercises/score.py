@@ -134,8 +134,8 @@ class Scorer:
             caught = outcome.status in CAUGHT
             fill(row, test, verdict.Outcome(
                 verdict.PASSED if caught else verdict.FAILED, outcome.output,
-                "" if caught else "your test finds nothing wrong with it",
-                outcome.seconds))
+                outcome.detail or "your test fails on it" if caught else
+                "your test finds nothing wrong with it", outcome.seconds))
             if caught:
                 passed.add(test.number)
         return result

@@ -45,13 +45,17 @@ NOISE = re.compile(r"^\[ +(RUN|OK|FAILED|PASSED|SKIPPED) +\]|^\[[=-]+\]|"
                    r"^Could not run test: |^ERROR: .* under \w+ breaks: |^common/explore/cases.c:\d+: error")
 
 
+# An explored case of the student's that found nothing, among others that did.
+QUIET = re.compile(r"^\w+ +(sc|tso|pso) +\d+ schedules .* nothing found")
+
+
 def clean_output(text, exercise=None, number=None):
     """What a test wrote, without what cmocka says of every test; a line that shows an
     explored schedule again becomes the command that a student types."""
     lines = []
     for line in text.split("\n"):
         line = re.sub(r"^\[  ERROR   \] --- (\[   LINE   \] --- )?", "", line.rstrip())
-        if NOISE.match(line):
+        if NOISE.match(line) or exercise and exercise.kind == "kill" and QUIET.match(line):
             continue
         again = re.match(r"see it again: .*--case (\S+) --replay ('.*')$", line)
         if again and exercise:
@@ -113,6 +117,12 @@ def result_text(result, exercise, alone=False):
           [row for row in result["tests"] if row["status"] == "blocked"]
     if bad:
         lines += [""] + failure_text(bad[0], exercise)
+    elif alone and exercise.kind == "kill":
+        # Caught for the right reason, or by luck? That is for the student to see.
+        row = result["tests"][0]
+        lines += ["", wrap("caught: " + row["detail"])]
+        lines += ["    " + line for line in
+                  clean_output(row["output"], exercise, row["number"])]
     if not alone:
         lines += ["", count_line(result)]
     return "\n".join(lines)
@@ -122,7 +132,7 @@ def false_alarm_text(row, exercise):
     """A kill exercise's test that fails on a correct version: no broken one was tried."""
     lines = ["what to mend first:", wrap(row["detail"]), ""]
     # The schedule is of the correct version, which no TEST= names.
-    lines += ["    " + line for line in clean_output(row["output"])
+    lines += ["    " + line for line in clean_output(row["output"], exercise)
               if not line.startswith("see it again: ")]
     return lines + ["", "  a hint:                  make hint%s" % exercise.id]
 
