@@ -20,7 +20,7 @@ int raw_enter(int fd, unsigned to_submit, unsigned wait_for, unsigned flags)
 /* A kernel that polls the queue (as the one of IORING_SETUP_SQPOLL does). */
 static void *take_one(void *unused)
 {
-    struct io_uring_sqe request;
+    struct io_uring_sqe request = { 0 };
     explore_name("kernel");
     if (kernel_take(&kernel, &ring, &request))
         EXPLORE_RULE(

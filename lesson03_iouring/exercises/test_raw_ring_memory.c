@@ -47,7 +47,7 @@ static void nop(uint64_t user_data, int expected)
 /* The kernel takes a request, which must be the one with this user_data. */
 static void take(uint64_t user_data)
 {
-    struct io_uring_sqe request;
+    struct io_uring_sqe request = { 0 };
     if (!kernel_take(&kernel, &ring, &request))
         fail_msg("the kernel finds no request: head %u, tail %u; it looks for %llu",
                  at(&kernel.sq_head), at(&kernel.sq_tail),
@@ -59,7 +59,7 @@ static void take(uint64_t user_data)
 static void a_request_is_written_and_then_published(void **state)
 {
     (void)state;
-    struct io_uring_sqe request;
+    struct io_uring_sqe request = { 0 };
     fake_kernel_init(&kernel, &ring, 4, 0);
     nop(41, 0);
     EXPECT("tail after one request", at(&kernel.sq_tail), 1);
@@ -106,7 +106,7 @@ static void C6_a_full_queue_says_so_and_stays_as_it_is(void **state)
 static void a_write_says_what_where_and_how_much(void **state)
 {
     (void)state;
-    struct io_uring_sqe request;
+    struct io_uring_sqe request = { 0 };
     fake_kernel_init(&kernel, &ring, 4, 0);
     EXPECT("raw_ring_write", raw_ring_write(&ring, 5, "twelve bytes", 12, 4096, 9), 0);
     assert_true(kernel_take(&kernel, &ring, &request));

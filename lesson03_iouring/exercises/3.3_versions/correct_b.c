@@ -60,8 +60,9 @@ static void whole_cancel(struct future *future)
 
 static struct future *whole_child(const struct future *future, unsigned i)
 {
-    return i == 0 ? container_of(future, const struct ring_whole, future)->async.child
-                  : NULL;
+    const struct async *base =
+        (const struct async *)future; /* it is the first member */
+    return i == 0 ? base->child : NULL;
 }
 
 static const struct future_ops whole_ops = {

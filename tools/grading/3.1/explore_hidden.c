@@ -19,7 +19,7 @@ int raw_enter(int fd, unsigned to_submit, unsigned wait_for, unsigned flags)
 
 static void *take_two(void *unused)
 {
-    struct io_uring_sqe request;
+    struct io_uring_sqe request = { 0 };
     explore_name("kernel");
     for (uint64_t i = 1; i <= 2; i++) {
         while (!kernel_take(&kernel, &ring, &request))

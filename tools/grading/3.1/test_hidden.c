@@ -28,7 +28,7 @@ int raw_enter(int fd, unsigned to_submit, unsigned wait_for, unsigned flags)
 static void the_submission_counters_wrap(void **state)
 {
     (void)state;
-    struct io_uring_sqe request;
+    struct io_uring_sqe request = { 0 };
     fake_kernel_init(&kernel, &ring, 4, UINT32_MAX - 2);
     for (uint64_t i = 0; i < 4; i++)
         EXPECT("raw_ring_nop across 2^32", raw_ring_nop(&ring, i), 0);
