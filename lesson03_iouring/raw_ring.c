@@ -14,112 +14,18 @@
  *   - sq_array exists for requests that are prepared out of order; we keep it the
  * identity.
  *
+ * The system calls stand in raw_setup.c, so that here is nothing but memory.
+ *
  * Source: io_uring(7), whose example program has the same shape. */
 #include "lesson03_iouring/raw_ring.h"
 
 #include <errno.h>
 #include <linux/io_uring.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-/* glibc has no wrappers for these two: this is all that a wrapper would be. */
-static int io_uring_setup(unsigned entries, struct io_uring_params *params)
-{
-    long fd = syscall(SYS_io_uring_setup, entries, params);
-    return fd < 0 ? -errno : (int)fd;
-}
-
-static int io_uring_enter(int fd, unsigned to_submit, unsigned wait_for, unsigned flags)
-{
-    long taken = syscall(SYS_io_uring_enter, fd, to_submit, wait_for, flags, NULL, 0);
-    return taken < 0 ? -errno : (int)taken;
-}
-
-/* Each part of the ring is a region of the ring's file, at an offset that names it. */
-static int map(struct raw_mapping *mapping, int fd, size_t size, uint64_t region)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-                        fd, (off_t)region);
-    if (memory == MAP_FAILED)
-        return -errno;
-    *mapping = (struct raw_mapping){ memory, size };
-    return 0;
-}
-
-static void unmap(struct raw_mapping *mapping)
-{
-    if (mapping->memory)
-        munmap(mapping->memory, mapping->size);
-    *mapping = (struct raw_mapping){ 0 };
-}
-
-/* The kernel says where in the mapping each field lies; the layout may change, the
- * offsets are the interface. */
-static void *at(const struct raw_mapping *mapping, uint32_t offset)
-{
-    return (char *)mapping->memory + offset;
-}
-
-static void find_fields(struct raw_ring *ring, const struct io_uring_params *params)
-{
-    const struct io_sqring_offsets *sq = &params->sq_off;
-    ring->sq_head = at(&ring->sq_map, sq->head);
-    ring->sq_tail = at(&ring->sq_map, sq->tail);
-    ring->sq_array = at(&ring->sq_map, sq->array);
-    ring->sq_mask = *(unsigned *)at(&ring->sq_map, sq->ring_mask);
-    ring->sq_entries = params->sq_entries;
-    ring->sqes = ring->sqe_map.memory;
-
-    const struct io_cqring_offsets *cq = &params->cq_off;
-    ring->cq_head = at(&ring->cq_map, cq->head);
-    ring->cq_tail = at(&ring->cq_map, cq->tail);
-    ring->cqes = at(&ring->cq_map, cq->cqes);
-    ring->cq_mask = *(unsigned *)at(&ring->cq_map, cq->ring_mask);
-    ring->cq_entries = params->cq_entries;
-}
-
-int raw_ring_init(struct raw_ring *ring, unsigned entries)
-{
-    struct io_uring_params params = { 0 };
-    memset(ring, 0, sizeof *ring);
-    ring->fd = io_uring_setup(entries, &params);
-    if (ring->fd < 0) {
-        int err = ring->fd;
-        ring->fd = -1;
-        return err;
-    }
-    size_t sq_size = params.sq_off.array + params.sq_entries * sizeof(unsigned);
-    size_t cq_size =
-        params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe);
-    size_t sqe_size = params.sq_entries * sizeof(struct io_uring_sqe);
-    int err = map(&ring->sq_map, ring->fd, sq_size, IORING_OFF_SQ_RING);
-    if (!err)
-        err = map(&ring->cq_map, ring->fd, cq_size, IORING_OFF_CQ_RING);
-    if (!err)
-        err = map(&ring->sqe_map, ring->fd, sqe_size, IORING_OFF_SQES);
-    if (err) {
-        raw_ring_finish(ring);
-        return err;
-    }
-    find_fields(ring, &params);
-    return 0;
-}
-
-void raw_ring_finish(struct raw_ring *ring)
-{
-    unmap(&ring->sqe_map);
-    unmap(&ring->cq_map);
-    unmap(&ring->sq_map);
-    if (ring->fd > 0)
-        close(ring->fd);
-    ring->fd = -1;
-}
 
 /* Writes the request into the next free slot and publishes it. */
 static int push(struct raw_ring *ring, const struct io_uring_sqe *request)
 {
+    /* exercise 3.1 { */
     /* relaxed: nobody but us writes the tail */
     unsigned tail = atomic_load_explicit(ring->sq_tail, memory_order_relaxed);
     /* acquire: pairs with the kernel's release of the head, after it read the slot */
@@ -132,6 +38,7 @@ static int push(struct raw_ring *ring, const struct io_uring_sqe *request)
     /* release: pairs with the kernel's acquire of the tail; the slot is written */
     atomic_store_explicit(ring->sq_tail, tail + 1, memory_order_release);
     return 0;
+    /* } exercise 3.1: (ring, request) the program's half of the submission queue; -EBUSY when it is full */
 }
 
 int raw_ring_nop(struct raw_ring *ring, uint64_t user_data)
@@ -155,6 +62,7 @@ int raw_ring_read(struct raw_ring *ring, int fd, void *buffer, unsigned size,
 int raw_ring_write(struct raw_ring *ring, int fd, const void *buffer, unsigned size,
                    uint64_t offset, uint64_t user_data)
 {
+    /* exercise 3.1 { */
     struct io_uring_sqe request = { .opcode = IORING_OP_WRITE,
                                     .fd = fd,
                                     .addr = (uintptr_t)buffer,
@@ -162,19 +70,23 @@ int raw_ring_write(struct raw_ring *ring, int fd, const void *buffer, unsigned s
                                     .off = offset,
                                     .user_data = user_data };
     return push(ring, &request);
+    /* } exercise 3.1: (ring, fd, buffer, size, offset, user_data) the request, as raw_ring_read has it */
 }
 
 int raw_ring_enter(struct raw_ring *ring, unsigned wait_for)
 {
+    /* exercise 3.1 { */
     /* relaxed twice: we wrote the tail, and a stale head only asks for too many */
     unsigned to_submit = atomic_load_explicit(ring->sq_tail, memory_order_relaxed) -
                          atomic_load_explicit(ring->sq_head, memory_order_relaxed);
-    return io_uring_enter(ring->fd, to_submit, wait_for,
-                          wait_for ? IORING_ENTER_GETEVENTS : 0);
+    return raw_enter(ring->fd, to_submit, wait_for,
+                     wait_for ? IORING_ENTER_GETEVENTS : 0);
+    /* } exercise 3.1: (ring, wait_for) how many are there for the kernel to take, and does it wait? */
 }
 
 bool raw_ring_pop(struct raw_ring *ring, struct raw_completion *completion)
 {
+    /* exercise 3.1 { */
     /* relaxed: nobody but us writes the head */
     unsigned head = atomic_load_explicit(ring->cq_head, memory_order_relaxed);
     /* acquire: pairs with the kernel's release of the tail, after it wrote the CQE */
@@ -185,4 +97,5 @@ bool raw_ring_pop(struct raw_ring *ring, struct raw_completion *completion)
     /* release: pairs with the kernel's acquire of the head; the slot may be reused */
     atomic_store_explicit(ring->cq_head, head + 1, memory_order_release);
     return true;
+    /* } exercise 3.1: (ring, completion) the program's half of the completion queue */
 }

@@ -5,6 +5,16 @@
  * which only one side writes. Three system calls: io_uring_setup makes the ring, mmap
  * makes its memory ours too, io_uring_enter says "look at the queue" and may wait.
  *
+ * The rules of both queues:
+ *
+ *   Q1  Each index is written by one side only, and counts on for ever: tail - head is how
+ *       many entries there are, also after the 32 bits have wrapped.
+ *   Q2  Who writes an entry publishes it when it is whole, by a release of the tail; who
+ *       acquires the tail may read it.
+ *   Q3  Who has read an entry gives its slot back after that, by a release of the head;
+ *       who acquires the head may write there.
+ *   Q4  A slot that is used again holds nothing of the entry before.
+ *
  * For reading only: everything after this file uses liburing, which does the same with
  * more flags. Three operations: nop, read, write.
  *
@@ -77,5 +87,10 @@ int raw_ring_enter(struct raw_ring *ring, unsigned wait_for);
 
 /* Takes the oldest completion; false when there is none. */
 bool raw_ring_pop(struct raw_ring *ring, struct raw_completion *completion);
+
+/* Inside the lesson, raw_setup.c: io_uring_enter, which glibc has no wrapper for. Hands
+ * over at most `to_submit` SQEs and returns how many it took, or negative errno. Waits for
+ * `wait_for` completions only if the flags have IORING_ENTER_GETEVENTS. */
+int raw_enter(int fd, unsigned to_submit, unsigned wait_for, unsigned flags);
 
 #endif

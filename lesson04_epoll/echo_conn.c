@@ -44,6 +44,7 @@
 
 static void echo_conn_on_event(struct watch *watch, uint32_t events)
 {
+    /* exercise 4.1 { */
     struct echo_conn *conn = container_of(watch, struct echo_conn, watch);
     if (conn->state == ECHO_CLOSED) {
         conn->machine->stats.stale++;
@@ -57,6 +58,7 @@ static void echo_conn_on_event(struct watch *watch, uint32_t events)
     if (events & (POLLER_WRITABLE | over))
         conn->may_write = true;
     echo_conn_advance(conn);
+    /* } exercise 4.1: (watch, events) whose event is it, and what may be tried now? */
 }
 
 /* A socket that cannot be tuned (AF_UNIX has no Nagle) works without. */
@@ -110,6 +112,7 @@ fail_close:
     return err;
 }
 
+/* exercise 4.1 { */
 /* READING. Returns whether there is more to do at once. */
 static bool conn_read(struct echo_conn *conn)
 {
@@ -168,8 +171,10 @@ static bool conn_write(struct echo_conn *conn)
     return false;
 }
 
+/* } exercise 4.1 */
 void echo_conn_advance(struct echo_conn *conn)
 {
+    /* exercise 4.1 { */
     struct echo_machine *machine = conn->machine;
     list_remove(&conn->again);
     for (unsigned calls = 0; calls < machine->options.turn; calls++) {
@@ -181,11 +186,13 @@ void echo_conn_advance(struct echo_conn *conn)
      * for what it has sent already, so the machine must remember it. */
     machine->stats.postponed++;
     list_push_back(&machine->again, &conn->again);
+    /* } exercise 4.1: (conn) go on until nothing more can be done, or the turn is over */
 }
 
 void echo_conn_close(struct echo_conn *conn)
 {
     struct echo_machine *machine = conn->machine;
+    /* exercise 4.1 { */
     /* Before close, not by close: a forked child may hold a duplicate, and then close
      * would leave the registration, and its pointer to us, in the epoll set (R4). Its
      * only errors are "not registered" ones; then there is nothing to remove. */
@@ -196,6 +203,7 @@ void echo_conn_close(struct echo_conn *conn)
     list_remove(&conn->again);
     list_remove(&conn->link);
     list_push_back(&machine->dead, &conn->link);
+    /* } exercise 4.1: (conn) no event, no descriptor, no list but machine->dead */
     machine->connections--;
     if (machine->accept_again_at)
         machine->accept_again_at = 1; /* a descriptor is free: accept may try at once */
