@@ -161,9 +161,9 @@ static void bring_work(unsigned whom)
         else
             expect("pick while one searches", whom, woken, IDLE_NOBODY);
     } else {
-        long expected = model.at[whom] != SLEEPS         ? IDLE_NOBODY
+        long expected = model.at[whom] != SLEEPS   ? IDLE_NOBODY
                         : model.watch == (int)whom ? IDLE_WATCH
-                                                         : (int)whom;
+                                                   : (int)whom;
         expect("claim", whom, idle_claim(&idle, whom), expected);
         if (expected != IDLE_NOBODY)
             model.at[whom] = WOKEN;

@@ -25,9 +25,8 @@ int slots_take(struct slots *slots)
         if (free == 0)
             return -1;
         mine = free & (~free + 1); /* the lowest bit */
-    } while (!atomic_compare_exchange_weak_explicit(&slots->head, &free, free - mine,
-                                                    memory_order_acquire,
-                                                    memory_order_acquire));
+    } while (!atomic_compare_exchange_weak_explicit(
+        &slots->head, &free, free - mine, memory_order_acquire, memory_order_acquire));
     return __builtin_ctzll(mine);
 }
 
