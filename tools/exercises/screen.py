@@ -41,7 +41,7 @@ NEVER = re.compile(r"__real_\w+|_?_?exit|fork|vfork|exec\w+|syscall|dl\w+|kill|p
 
 SECTIONS = re.compile(r"\.(text|data|rodata|bss|tbss|tdata|debug_\w+|comment|note|eh_frame|"
                       r"rela|symtab|strtab|shstrtab|group|llvm_addrsig|relr)(\.|$)")
-DETECTORS_OWN = (".init_array.00099", ".init_array.1")  # gcc's and clang's
+DETECTORS_OWN = (".init_array.00099", ".init_array.0", ".init_array.1")  # gcc, clang
 INCLUDE = re.compile(r'<[A-Za-z0-9_/]+\.h>|"(common|lesson0[1-8]_[a-z]+)/[A-Za-z0-9_./]+"')
 
 
