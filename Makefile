@@ -94,8 +94,10 @@ $(error VARIANT=fuzz is for libFuzzer, which wants CC=clang; make fuzz finds out
 endif
 
 BUILD ?= build
-# What is built with a student's own modules in it has a folder of its own.
-B := $(BUILD)$(if $(MINE),/mine)$(if $(filter-out plain,$(VARIANT)),/$(VARIANT))$(if $(filter-out gcc,$(notdir $(CC))),/$(notdir $(CC)))
+# What is built with a student's own modules in it has a folder of its own: mine, mine-6.1
+EMPTY :=
+MINE_FOLDER := $(addprefix /mine,$(patsubst -1,,$(subst $(EMPTY) $(EMPTY),,$(addprefix -,$(MINE)))))
+B := $(BUILD)$(if $(MINE),$(or $(MINE_FOLDER),/mine))$(if $(filter-out plain,$(VARIANT)),/$(VARIANT))$(if $(filter-out gcc,$(notdir $(CC))),/$(notdir $(CC)))
 
 # ---- flags: strict C17; what only one compiler knows is probed
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion \

@@ -26,6 +26,8 @@ LIBRARY = re.compile("|".join((
     r"mutexattr_\w+|barrier_\w+|setname_np)",
     r"sched_yield|clock_gettime|_GLOBAL_OFFSET_TABLE_|_?_sigsetjmp|_?longjmp|siglongjmp",
     r"__(atomic|tsan|ubsan|asan|sync)_\w+|__wrap_\w+",
+    # Arithmetic that a compiler has no instruction for: libgcc's, compiler-rt's.
+    r"__(popcount|parity|clz|ctz|ffs|bswap|mul|u?div|u?mod|u?divmod)[sdt]i[234]",
 )))
 # And a kill exercise, whose file is a test program.
 TESTING = re.compile(r"_assert_\w+|_fail|_skip|_cmocka_run_group_tests|cmocka_\w+|"
