@@ -168,8 +168,8 @@ own_module = $(firstword $(subst =, ,$(1)))
 own_source = $(lastword $(subst =, ,$(1)))
 own_number = $(firstword $(subst _, ,$(notdir $(own_source))))
 OWN := $(foreach o,$(OWN_ALL),$(if $(wildcard $(patsubst %.c,%.h,$(call own_module,$(o)))),$(o)))
-OWN_TAKEN := $(foreach o,$(OWN),$(if $(filter 1 $(call own_number,$(o)),$(MINE))$(if \
-	$(wildcard $(call own_module,$(o))),,taken),$(o)))
+OWN_TAKEN := $(strip $(foreach o,$(OWN),$(if $(filter 1 $(call own_number,$(o)),$(MINE))$(if \
+	$(wildcard $(call own_module,$(o))),,taken),$(o))))
 OWN_REPLACED := $(foreach o,$(OWN_TAKEN),$(call own_module,$(o)))
 own_of = $(filter $(1)/%,$(foreach o,$(OWN_TAKEN),$(call own_source,$(o))))
 # A test that includes a module's .c file then gets the student's one by that name.

@@ -8,6 +8,8 @@
     **Passing means.** ...
     **Calls.** `read`, `write`           (may be left out: C functions that the file may
                                          call beyond those that any file may)
+    **Stands on.** 2.1                   (may be left out: other exercises of the lesson
+                                         whose modules this one's tests use)
     **Points.**
 
     | # | points | test | needs | rule | what it asks |
@@ -77,6 +79,7 @@ class Exercise:
         self.manual_points = self.hidden_points if self.kind == "experiment" else 0
         self.parts = self.read_parts()
         self.tests = read_table(self.text, self.page, self.kind)
+        self.stands_on = re.findall(r"\b[1-8]\.[1-9]\b", self.parts.get("Stands on", ""))
         self.calls = re.findall(r"`(\w+)`", self.parts.get("Calls", ""))
         folded = dict(DETAILS.findall(self.text))
         self.hints = [folded.get("Hint %d: %s" % (i + 1, name), "").strip()
