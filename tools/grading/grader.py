@@ -30,6 +30,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import tempfile
 import threading
 
@@ -41,6 +42,7 @@ FLOOR_SECONDS = 10
 FACTOR = 20
 CALIBRATING = 120  # and for a tree without solutions
 TOOL_SECONDS = 60
+TOOL_MEMORY = 512 * box.MIB
 OUTPUT_LIMIT = 64 * 1024
 LOOK_LIMIT = 32 * box.MIB
 PREFIX = "grade."
@@ -394,7 +396,7 @@ class Job:
         return self.grader.staged.get(argument, argument)
 
     def run_tool(self, command, limit, seconds, binds):
-        limits = box.Limits(seconds=seconds, room=256 * box.MIB)
+        limits = box.Limits(seconds=seconds, memory=TOOL_MEMORY, room=TOOL_MEMORY // 2)
         with tempfile.TemporaryFile() as output:
             code, why = self.box.run(
                 [self.inside(word) for word in command], limits,
@@ -497,6 +499,21 @@ def remove_stale(top=None):
                 continue
             with open(os.path.join(path, "lock"), "r+", encoding="ascii") as held:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                end_boxes(path)
                 shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            pass
+
+
+def end_boxes(root):
+    """A box dies with its grader, except in the moment in which bubblewrap makes it. What
+    is left of that one names the folder in its command line."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as file:
+                words = file.read().split(b"\0")
+            if os.path.basename(words[0]) == b"bwrap" and \
+                    any(word.startswith(root.encode() + b"/") for word in words):
+                os.kill(int(pid), signal.SIGKILL)
         except OSError:
             pass
