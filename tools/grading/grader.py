@@ -317,12 +317,12 @@ class Grader:
         results = []
         for exercise in self.exercises:
             content = taken.files.get(exercise.id)
-            if content is None:
-                results.append(self.without_file(exercise, "missing"))
-            elif same_text(content, self.starters[exercise.id]):
-                results.append(self.without_file(exercise, "untouched"))
-            elif exercise.kind == "experiment":
-                results.append(self.grade_experiment(exercise, content, notes))
+            state = "missing" if content is None else "untouched" if same_text(
+                content, self.starters[exercise.id]) else None
+            if exercise.kind == "experiment":
+                results.append(self.grade_experiment(exercise, content, state, notes))
+            elif state:
+                results.append(self.without_file(exercise, state))
             else:
                 self.ready(exercise)
                 with self.job() as job:
@@ -340,17 +340,24 @@ class Grader:
     def runs_hidden(self, exercise):
         return any(test.hidden for test in self.tests[exercise.id])
 
-    def grade_experiment(self, exercise, content, notes):
+    def grade_experiment(self, exercise, content, state, notes):
+        """A sheet of answers: nothing of it is run. What is missing or untouched gets the
+        rows of an empty one."""
         try:
             from exercises import experiment
         except ImportError:
-            notes.append("exercise %s is not graded here: this tree cannot" % exercise.id)
-            return self.without_file(exercise, "not graded")
+            if not state:
+                notes.append("exercise %s is not graded here: this tree cannot"
+                             % exercise.id)
+            return self.without_file(exercise, state or "not graded")
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, os.path.basename(exercise.source))
             with open(path, "wb") as file:
-                file.write(content)
-            return experiment.score(exercise, path)
+                file.write(self.starters[exercise.id].encode() if state else content)
+            result = experiment.score(exercise, path)
+        if state and result["points"]:
+            raise box.Failure("exercise %s: an empty sheet gets points" % exercise.id)
+        return dict(result, state=state or result["state"])
 
 
 class Job:
