@@ -149,9 +149,12 @@ class Scorer:
         return verdict.run(output if os.path.isabs(output) else os.path.join(ROOT, output),
                            None, self.seconds(exercise, None), self.runner)
 
+    def correct_versions(self, exercise):
+        return kill.correct_versions(exercise)
+
     def false_alarms(self, exercise, student, folder, explored):
         found = []
-        for name, path in kill.correct_versions(exercise):
+        for name, path in self.correct_versions(exercise):
             outcome = self.try_version(exercise, student, folder, name, path, explored)
             if outcome.status == verdict.PASSED:
                 continue

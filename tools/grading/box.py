@@ -50,9 +50,9 @@ class Limits:
         self.processes, self.file_size = processes, file_size
         self.files, self.room = files, room
 
-    def command(self):
+    def command(self, outside=0):
         """prlimit runs inside: the count of processes is then of the box alone."""
-        limits = ["--nproc=%d" % self.processes, "--cpu=%d" % (int(self.seconds) + 2),
+        limits = ["--nproc=%d" % (self.processes + outside), "--cpu=%d" % (int(self.seconds) + 2),
                   "--fsize=%d" % self.file_size, "--nofile=%d" % self.files, "--core=0"]
         if self.space:
             limits.append("--as=%d" % self.space)
@@ -154,7 +154,8 @@ class Box:
             who = {} if self.uid is None else {
                 "user": self.uid, "group": self.uid, "extra_groups": []}
             child = subprocess.Popen(
-                [*wrapper, "--chdir", folder, *limits.command(), *command],
+                [*wrapper, "--chdir", folder, *limits.command(counted_outside(self.uid)),
+                 *command],
                 env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8",
                      **self.environment, **(environment or {})},
                 stdin=subprocess.DEVNULL, stdout=output or subprocess.DEVNULL,
@@ -176,6 +177,21 @@ def filter_file(program):
     file.flush()
     file.seek(0)
     return file
+
+
+def counted_outside(uid):
+    """Before Linux 5.14 a limit of processes counts all that its user runs."""
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    if uid is not None or not found or (int(found[1]), int(found[2])) >= (5, 14):
+        return 0
+    count = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat("/proc/" + pid).st_uid == os.geteuid():
+                count += len(os.listdir("/proc/%s/task" % pid))
+        except OSError:
+            pass
+    return count
 
 
 def slot_uid(slot):
