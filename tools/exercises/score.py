@@ -158,9 +158,11 @@ class Scorer:
             outcome = self.try_version(exercise, student, folder, name, path, explored)
             if outcome.status == verdict.PASSED:
                 continue
-            outcome.detail = "a false alarm on the correct version \"%s\": your test %s" % (
-                name, {"failed": "fails there", "hung": "does not end there",
-                       "skipped": "runs nothing there",
-                       "missing": "has no test"}.get(outcome.status, outcome.detail))
+            outcome.detail = "a false alarm on the correct version \"%s\": %s" % (
+                name, {verdict.FAILED: "your test fails there",
+                       verdict.HUNG: "your test does not end there",
+                       verdict.SKIPPED: "your test runs nothing there",
+                       verdict.MISSING: "there is no test in it"}.get(
+                           outcome.status, outcome.detail))
             found.append(outcome)
         return found
