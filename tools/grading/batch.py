@@ -2,10 +2,9 @@
 
     batch(folder, out, grade, key=..., jobs=2, formats=["report"], again=False)
 
-Each entry of `folder` is one submission. `grade(path, slot)` gives its result (see
-writers/); it runs in a process of its own, so that nothing that it does stops the rest.
-`slot` is a number below `jobs` that no other one has meanwhile. What is there at the end,
-or after each submission:
+Each entry of `folder` is one submission. `grade(path)` gives its result (see writers/);
+it runs in a process of its own, so that nothing that it does stops the rest. What is there
+at the end, or after each submission:
 
     OUT/NAME/graded.json    the whole result, with the digest of what it depends on
     OUT/NAME/report.txt     and the other forms that were asked for
@@ -16,6 +15,9 @@ on with by the same command. A submission is not graded again when the digest is
 of its content, of the course's tree with tests and grader, of the compiler, and of `key`,
 the caller's options. Where the grader itself fails, it is tried once more; then the
 submission is marked "failed", has no points, and is tried again by the next run.
+
+`part=(3, 8)` grades the third of eight parts of the folder: several machines can share
+OUT, and `collect(OUT)` writes the table when all have ended.
 
 Exit status: 0 every submission has a score (or could not be read, which is one), 1 the
 grader failed on some, 130 or 143 interrupted.
@@ -160,8 +162,7 @@ def failed_result(entry, why):
             "notes": [why], "state": "failed"}
 
 
-def grade_one(path, out, grade, key="", formats=("report",), again=False, slot=0,
-              **options):
+def grade_one(path, out, grade, key="", formats=("report",), again=False, **options):
     """Grades the submission `path` into `out`, unless that has been done. The result."""
     entry = os.path.basename(os.path.normpath(path))
     folder = folder_of(out, entry)
@@ -170,7 +171,7 @@ def grade_one(path, out, grade, key="", formats=("report",), again=False, slot=0
     if known == digest and result.get("state") != "failed" and not again:
         complete(result, folder, formats, options)
         return result
-    result = dict(grade(path, slot), submission=entry)
+    result = dict(grade(path), submission=entry)
     writers.check(result)
     store(result, folder, digest, formats, options)
     return result
@@ -190,9 +191,8 @@ def stop(number, _frame):
 class Child:
     """A process that grades one submission into its folder of results."""
 
-    def __init__(self, entry, attempt, slot, work):
-        self.entry, self.attempt, self.slot = entry, attempt, slot
-        self.since = time.monotonic()
+    def __init__(self, entry, attempt, work):
+        self.entry, self.attempt, self.since = entry, attempt, time.monotonic()
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
@@ -269,8 +269,8 @@ class Lock:
     """Keeps two batches out of one folder of results. The kernel gives the lock back when
     its process and that one's children are gone; the file says whose it was."""
 
-    def __init__(self, out, say):
-        self.path = os.path.join(out, ".lock")
+    def __init__(self, out, part, say):
+        self.path = os.path.join(out, ".lock" if part == (1, 1) else ".lock-%d-%d" % part)
         try:
             os.makedirs(out, exist_ok=True)
             self.file = open(self.path, "a+", encoding="utf-8")
@@ -330,17 +330,18 @@ def entries_of(folder, out, say):
 
 
 class Batch:
-    def __init__(self, folder, out, grade, key, jobs, formats, again, limit, say, options):
+    def __init__(self, folder, out, grade, key, jobs, formats, again, limit, part, say,
+                 options):
         self.folder, self.out, self.grade, self.key = folder, out, grade, key
         self.jobs, self.formats, self.again = max(1, jobs), formats, again
         self.limit, self.say, self.options = limit, say, options
-        self.entries = entries_of(folder, out, say)
+        self.entries = entries_of(folder, out, say)[part[0] - 1::part[1]]
         self.results, self.running = {}, []
         self.stopped = None  # the number of the signal that came
 
-    def work(self, entry, slot):
+    def work(self, entry):
         return lambda: grade_one(os.path.join(self.folder, entry), self.out, self.grade,
-                                 self.key, self.formats, self.again, slot, **self.options)
+                                 self.key, self.formats, self.again, **self.options)
 
     def is_done(self, entry):
         """A result of an earlier run is taken over here, without a process."""
@@ -366,8 +367,7 @@ class Batch:
                                         told.one_line(entry), prefix, text))
 
     def start(self, entry, attempt=1):
-        slot = min(set(range(self.jobs)) - {child.slot for child in self.running})
-        self.running.append(Child(entry, attempt, slot, self.work(entry, slot)))
+        self.running.append(Child(entry, attempt, self.work(entry)))
 
     def finish(self, child, why, said=""):
         """A child has ended; its entry is done, or is to be tried again."""
@@ -490,13 +490,16 @@ def say_line(text):
 
 
 def batch(folder, out, grade, key="", jobs=2, formats=("report",), again=False, limit=3600,
-          say=say_line, **options):
+          part=(1, 1), say=say_line, **options):
     """See above. `limit`: seconds for one submission, all its exercises together.
     `options`: for the writers."""
-    lock = Lock(out, say)
+    if not 1 <= part[0] <= part[1]:
+        raise Problem("there is no part %d of %d" % tuple(part))
+    lock = Lock(out, tuple(part), say)
     began = time.monotonic()
     try:
-        work = Batch(folder, out, grade, key, jobs, formats, again, limit, say, options)
+        work = Batch(folder, out, grade, key, jobs, formats, again, limit, part, say,
+                     options)
         with signals_to(work) as waiting:
             work.run(waiting)
             work.end_children()
@@ -505,11 +508,12 @@ def batch(folder, out, grade, key="", jobs=2, formats=("report",), again=False, 
                 len(work.results), len(work.entries)))
             return 128 + work.stopped
         results = [work.results[entry] for entry in work.entries]
-        path = write_scores(out, results)
+        path = write_scores(out, results) if part[1] == 1 else None
     finally:
         lock.release()
     fine = summary(results, say, time.monotonic() - began)
-    say("scores: %s" % told.one_line(path))
+    say("scores: %s" % told.one_line(path) if path else "part %d of %d: --collect writes "
+        "the table when all parts are there" % tuple(part))
     return 0 if fine else 1
 
 

@@ -61,13 +61,15 @@ def rule_text(rule, number):
     return clean(show.rule_text(rule, exercise)) if exercise.lesson_folder else ""
 
 
-def view_row(row, exercise, everything):
+def view_row(row, exercise, tested, everything):
     hidden = bool(row.get("hidden"))
     secret = hidden and not everything
     status = one_line(row.get("status", "not run"))
     passed = status == verdict.PASSED
-    if secret and not passed:
-        status = "blocked" if status == "blocked" else verdict.FAILED
+    if secret and tested and not passed and status not in ("blocked", "not run"):
+        status = verdict.FAILED
+    # What a hidden test asks is told when it has failed.
+    told = status == verdict.FAILED if secret else tested
     number = one_line(row.get("number", ""))
     title = "%s test %s" % ("hidden" if hidden else "", number)
     if not secret:
@@ -79,8 +81,7 @@ def view_row(row, exercise, everything):
     return {
         "number": number, "title": title.strip(), "hidden": hidden, "secret": secret,
         "rule": "" if secret else one_line(row.get("rule", "")),
-        # What a hidden test asks is told when it has failed.
-        "asks": "" if secret and passed else one_line(row.get("asks", "")),
+        "asks": one_line(row.get("asks", "")) if told else "",
         "points": row.get("points", 0), "possible": row.get("possible", 0),
         "status": status, "passed": passed,
         "detail": "" if secret else one_line(row.get("detail", "")),
@@ -91,15 +92,17 @@ def view_exercise(result, everything):
     number = one_line(result.get("exercise", "?"))
     exercise = exercise_of(number)
     messages = clean(result.get("messages", "")).split("\n")
+    state = one_line(result.get("state", "tested"))
     return {
         "exercise": number, "title": one_line(result.get("title", "")),
         "points": result.get("points", 0), "possible": result.get("possible", 0),
-        "state": one_line(result.get("state", "tested")),
+        "state": state,
         "messages": [short(line) for line in messages[:show.OUTPUT_LINES]]
                     if any(messages) else [],
         "hidden_not_run": result.get("hidden_not_run", 0),
         "hidden_points_not_run": result.get("hidden_points_not_run", 0),
-        "tests": [view_row(row, exercise, everything) for row in result.get("tests", [])]}
+        "tests": [view_row(row, exercise, state == "tested", everything)
+                  for row in result.get("tests", [])]}
 
 
 def view(result, everything=False):
@@ -164,12 +167,15 @@ def counts(exercise, hidden=None):
 def state_sentence(exercise):
     """What is to be said of an exercise before its tests; "" when they ran."""
     return {"tested": "", "untouched": "this is the starter, as it came",
+            "missing": "there was no file for it",
             "refused": "the file was not built, so no test ran:"}.get(
                 exercise["state"], exercise["state"])
 
 
 def explain(exercise, row):
     """The lines about a test that did not pass, as tools/exercise shows them."""
+    if exercise["state"] != "tested":
+        return [state_sentence(exercise).rstrip(":")]
     if row["secret"]:
         return [show.wrap(row["asks"])] if row["asks"] else []
     lines = [show.wrap("it asks: " + row["asks"])] if row["asks"] else []
