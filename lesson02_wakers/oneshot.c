@@ -67,6 +67,7 @@ int oneshot_create_local(struct oneshot_sender *sender,
     return create(sender, receiver, dispose, true);
 }
 
+/* exercise 2.2 { */
 /* ---- the four steps that differ: one thread needs no read-modify-write */
 
 /* Is the other end gone, too? */
@@ -126,9 +127,11 @@ static void let_go(struct oneshot *shared)
     else
         free(shared);
 }
+/* } exercise 2.2 */
 
 int oneshot_send(struct oneshot_sender *sender, void *value)
 {
+    /* exercise 2.2 { */
     struct oneshot *shared = sender->shared;
     CHECK(shared, "a oneshot's sender was used twice");
     sender->shared = NULL;
@@ -138,6 +141,7 @@ int oneshot_send(struct oneshot_sender *sender, void *value)
         wake_receiver(shared);
     let_go(shared);
     return before == EMPTY ? 0 : -EPIPE;
+    /* } exercise 2.2: (sender, value) only one of send and close can win */
 }
 
 bool oneshot_is_closed(const struct oneshot_sender *sender)
@@ -147,6 +151,7 @@ bool oneshot_is_closed(const struct oneshot_sender *sender)
 
 void oneshot_sender_drop(struct oneshot_sender *sender)
 {
+    /* exercise 2.2 { */
     struct oneshot *shared = sender->shared;
     if (!shared)
         return;
@@ -154,15 +159,19 @@ void oneshot_sender_drop(struct oneshot_sender *sender)
     if (leave_empty(shared, GONE) == EMPTY)
         wake_receiver(shared);
     let_go(shared);
+    /* } exercise 2.2: (sender) as a send, of nothing */
 }
 
 void oneshot_close(struct oneshot_receiver *receiver)
 {
+    /* exercise 2.2 { */
     leave_empty(receiver->shared, CLOSED);
+    /* } exercise 2.2: (receiver) it may be too late: then what was sent stays */
 }
 
 void oneshot_receiver_drop(struct oneshot_receiver *receiver)
 {
+    /* exercise 2.2 { */
     struct oneshot *shared = receiver->shared;
     if (!shared)
         return;
@@ -172,10 +181,12 @@ void oneshot_receiver_drop(struct oneshot_receiver *receiver)
         shared->dispose(value);
     receiver->shared = NULL;
     let_go(shared);
+    /* } exercise 2.2: (receiver) whose is a value that nobody received? */
 }
 
 int oneshot_try_receive(struct oneshot_receiver *receiver, void **value)
 {
+    /* exercise 2.2 { */
     struct oneshot *shared = receiver->shared;
     /* acquire: pairs with the release in leave_empty */
     unsigned stage = atomic_load_explicit(&shared->stage, memory_order_acquire);
@@ -187,10 +198,12 @@ int oneshot_try_receive(struct oneshot_receiver *receiver, void **value)
     /* relaxed: the sender never looks at the stage again, and SENT is ours to leave */
     atomic_store_explicit(&shared->stage, TAKEN, memory_order_relaxed);
     return 0;
+    /* } exercise 2.2: (receiver, value) 0, -EAGAIN or -EPIPE */
 }
 
 /* ---- the future */
 
+/* exercise 2.2 { */
 static enum poll_state receive_end(struct oneshot_receive *self, int result)
 {
     /* A waker that is left in the cell would keep our task in memory for nothing. */
@@ -203,9 +216,11 @@ static enum poll_state receive_end(struct oneshot_receive *self, int result)
     self->result = result;
     return POLL_READY;
 }
+/* } exercise 2.2 */
 
 static enum poll_state receive_poll(struct future *future, struct context *context)
 {
+    /* exercise 2.2 { */
     struct oneshot_receive *self = container_of(future, struct oneshot_receive, future);
     CHECK(self->receiver->shared, "a receive on an empty end of a oneshot");
     if (self->cancelled)
@@ -217,6 +232,7 @@ static enum poll_state receive_poll(struct future *future, struct context *conte
         result = oneshot_try_receive(self->receiver, &self->value);
     }
     return result == -EAGAIN ? POLL_PENDING : receive_end(self, result);
+    /* } exercise 2.2: (future, context) its end, or a waker left and nothing missed */
 }
 
 static void receive_cancel(struct future *future)

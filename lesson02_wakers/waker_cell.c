@@ -26,6 +26,7 @@ void waker_cell_finish(struct waker_cell *cell)
 
 void waker_cell_register(struct waker_cell *cell, const struct context *context)
 {
+    /* exercise 2.1 { */
     unsigned seen = IDLE;
     /* acquire: pairs with the release that ended the last use of `waker` */
     if (!atomic_compare_exchange_strong_explicit(&cell->state, &seen, REGISTERING,
@@ -52,10 +53,12 @@ void waker_cell_register(struct waker_cell *cell, const struct context *context)
         waker_wake(&mine);
     }
     waker_drop(&old);
+    /* } exercise 2.1: (cell, context) the waiting side */
 }
 
 struct waker waker_cell_take(struct waker_cell *cell)
 {
+    /* exercise 2.1 { */
     /* acq_rel: release the event's data to a registering thread that finds our note;
      * acquire pairs with the release that ended its use of `waker` */
     unsigned seen =
@@ -67,10 +70,13 @@ struct waker waker_cell_take(struct waker_cell *cell)
     /* release: pairs with the acquire of whoever enters next */
     atomic_fetch_and_explicit(&cell->state, ~(unsigned)WAKING, memory_order_release);
     return taken;
+    /* } exercise 2.1: (cell) the waking side; {0}: nobody to wake, or others will */
 }
 
 void waker_cell_wake(struct waker_cell *cell)
 {
+    /* exercise 2.1 { */
     struct waker taken = waker_cell_take(cell);
     waker_wake(&taken);
+    /* } exercise 2.1: (cell) take, then wake */
 }

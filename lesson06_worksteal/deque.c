@@ -13,7 +13,12 @@
  *   D3  A task is owned by who moved top past it, or by the owner if it moved bottom
  *       below it and then saw top further down still.
  *
- * Why D3 holds where the two ends meet: take stores bottom, then loads top; steal loads
+ * Sources: Chase, Lev, "Dynamic Circular Work-Stealing Deque", SPAA 2005; Le, Pop,
+ * Cohen, Zappa Nardelli, "Correct and Efficient Work-Stealing for Weak Memory Models",
+ * PPoPP 2013. */
+
+/* exercise 6.1 { */
+/* Why D3 holds where the two ends meet: take stores bottom, then loads top; steal loads
  * top, then loads bottom. All four, and the compare-and-swap, are seq_cst, so they lie
  * in one total order S. Suppose the owner takes task b without a compare-and-swap,
  * having seen top < b, and a thief takes b too, having seen top == b. Then the owner's
@@ -21,11 +26,8 @@
  * bottom is before the thief's load of top, hence before the thief's load of bottom -
  * which therefore saw bottom <= b and gave up. Contradiction. With anything weaker the
  * owner's store may still sit in its store buffer while it loads top, and both get the
- * task.
- *
- * Sources: Chase, Lev, "Dynamic Circular Work-Stealing Deque", SPAA 2005; Le, Pop,
- * Cohen, Zappa Nardelli, "Correct and Efficient Work-Stealing for Weak Memory Models",
- * PPoPP 2013. */
+ * task. */
+/* } exercise 6.1 */
 #include "lesson06_worksteal/deque.h"
 
 #include <errno.h>
@@ -95,15 +97,18 @@ unsigned deque_push_many(struct deque *deque, struct task **tasks, unsigned coun
 {
     deque_index bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
     count = fill(deque, bottom, tasks, count);
+    /* exercise 6.1 { */
     /* Its release half pairs with the load of bottom in claim: who sees the index sees
      * the slot and the task behind it. Its seq_cst half pairs with idle_announce: after
      * this store we look for sleepers, and a sleeper announces itself and then looks at
      * bottom; one of the two sees the other (W1). */
     atomic_store_explicit(&deque->bottom, (deque_index)(bottom + count),
                           memory_order_seq_cst);
+    /* } exercise 6.1: (bottom) publish the tasks in their slots */
     return count;
 }
 
+/* exercise 6.1 { */
 /* Of most pushes: one task. `order`: of the store that publishes it. */
 static inline bool push_one(struct deque *deque, struct task *task, memory_order order)
 {
@@ -115,22 +120,28 @@ static inline bool push_one(struct deque *deque, struct task *task, memory_order
     atomic_store_explicit(&deque->bottom, (deque_index)(bottom + 1), order);
     return true;
 }
+/* } exercise 6.1 */
 
 bool deque_push(struct deque *deque, struct task *task)
 {
+    /* exercise 6.1 { */
     /* seq_cst: as in deque_push_many */
     return push_one(deque, task, memory_order_seq_cst);
+    /* } exercise 6.1: (deque, task) as push_many, of one task; both promises */
 }
 
 bool deque_push_quietly(struct deque *deque, struct task *task)
 {
+    /* exercise 6.1 { */
     /* release: pairs with the load of bottom in claim, as above */
     return push_one(deque, task, memory_order_release);
+    /* } exercise 6.1: (deque, task) the same, without the promise to sleepers */
 }
 
 struct task *deque_take(struct deque *deque)
 {
     CHECK(deque->kind == DEQUE_LIFO, "take from the bottom of a FIFO deque");
+    /* exercise 6.1 { */
     deque_index bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
     deque_index newest = (deque_index)(bottom - 1);
     /* relaxed: top only grows, so what looks empty is empty. Saves the two ordered steps
@@ -159,13 +170,15 @@ struct task *deque_take(struct deque *deque)
     /* relaxed is enough: it publishes no task, the deque is empty. */
     atomic_store_explicit(&deque->bottom, bottom, memory_order_relaxed);
     return task;
+    /* } exercise 6.1: (deque) the newest task, against a thief that wants it, too */
 }
 
-/* Claims the `want(length)` oldest tasks by one swap of top. Lock-free: a lost swap
- * means that somebody else's succeeded, and we look again. */
+/* Claims the oldest task, or the older half (rounded up, at most max), by one swap of
+ * top. Lock-free: a lost swap means that somebody else's succeeded, and we look again. */
 static inline unsigned claim(struct deque *deque, struct task **tasks, unsigned max,
                              bool half)
 {
+    /* exercise 6.1 { */
     for (;;) {
         /* Both pair with take's store to bottom and load of top: see the essay. The
          * load of bottom also pairs with push's store, for the slots' contents. */
@@ -188,6 +201,7 @@ static inline unsigned claim(struct deque *deque, struct task **tasks, unsigned 
                 memory_order_relaxed))
             return count;
     }
+    /* } exercise 6.1: (deque, tasks, max, half) the oldest task, or the older half */
 }
 
 struct task *deque_steal(struct deque *deque)
@@ -212,6 +226,7 @@ unsigned deque_shed(struct deque *deque, struct task **tasks, unsigned max)
 
 unsigned deque_length(struct deque *deque)
 {
+    /* exercise 6.1 { */
     /* seq_cst, both: the look after idle_announce pairs with push's store (W1). Top
      * first: a bottom that is seen later cannot be too small for it, except inside
      * take. */
@@ -219,4 +234,5 @@ unsigned deque_length(struct deque *deque)
     deque_index bottom = atomic_load_explicit(&deque->bottom, memory_order_seq_cst);
     deque_distance length = distance(top, bottom);
     return length > 0 ? (unsigned)length : 0;
+    /* } exercise 6.1: (deque) never negative, also in the middle of a take */
 }

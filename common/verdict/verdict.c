@@ -44,6 +44,7 @@ static struct {
     pid_t process;
     char *word; /* on a page of its own */
     bool skipped;
+    bool running;
 } verdict = { .fd = -1 };
 
 static void hide_word(void)
@@ -125,7 +126,10 @@ int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *te
         tell("missing");
         return 1;
     }
+    CHECK(!verdict.running, "a test runs a group of tests of its own");
+    verdict.running = true;
     int failed = __real__cmocka_run_group_tests(name, tests, count, setup, teardown);
+    verdict.running = false;
     tell(failed ? "failed" : verdict.skipped ? "skipped" : "passed");
     return failed;
 }

@@ -36,8 +36,12 @@ def correct_versions(exercise):
         (os.path.basename(path)[:-2], os.path.relpath(path, ROOT)) for path in found]
 
 
-def patch_of(exercise, name):
-    for folder in (versions_folder(exercise), exercise.grading_folder + "/versions"):
+def patch_of(exercise, name, hidden=None):
+    """`hidden`: an instructor's own folder of hidden tests, or None."""
+    folders = [versions_folder(exercise), exercise.grading_folder + "/versions"]
+    if hidden:
+        folders.insert(1, os.path.join(os.path.abspath(hidden), exercise.id, "versions"))
+    for folder in folders:
         path = "%s/%s.patch" % (folder, name)
         if os.path.exists(os.path.join(ROOT, path)):
             return path

@@ -26,14 +26,17 @@ def tool_run(command, seconds=TOOL_SECONDS):
 
 
 class Builder:
-    """One build folder. `runner`: who runs compiler and linker on a student's file (the
-    grader does so in a sandbox). `work`: where what is made here goes, below ROOT or not.
+    """One build folder. `runner`: who runs compiler and linker on a student's file, and
+    `looker` who looks into what they made (the grader does both in a sandbox). `work`:
+    where what is made here goes, below ROOT or not. `hidden`: an instructor's own folder
+    of hidden tests, N.M/ in it as in tools/grading/; what is not there is the course's.
     Commands run with ROOT as the current folder, so the course's own paths are relative."""
 
-    def __init__(self, build=None, cc=None, work=None, runner=tool_run, hidden=None):
+    def __init__(self, build=None, cc=None, work=None, runner=tool_run, hidden=None,
+                 looker=screen.look):
         self.settings = ["BUILD=" + (build or os.environ.get("BUILD") or "build"),
                          "CC=" + (cc or os.environ.get("CC") or "gcc")]
-        self.runner, self.hidden = runner, hidden
+        self.runner, self.looker, self.hidden = runner, looker, hidden
         self.facts = self.read_facts()
         self.base = self.facts["B"]
         self.work = work or os.path.join(self.base, "exercises")
@@ -74,7 +77,7 @@ class Builder:
         """Where the source of a test program is."""
         folders = [exercise.folder, exercise.lesson_folder, exercise.grading_folder]
         if self.hidden:
-            folders.append(os.path.join(self.hidden, exercise.id))
+            folders.insert(2, os.path.join(os.path.abspath(self.hidden), exercise.id))
         for folder in folders:
             if os.path.exists(os.path.join(ROOT, folder, program + ".c")):
                 return os.path.join(folder, program + ".c")
@@ -210,7 +213,7 @@ class Builder:
         if not ok:
             return False, said or "the compiler failed and said nothing"
         wrong = screen.compiled(output, self.may_define(exercise), self.may_call(exercise),
-                                exercise.kind == "kill", explored)
+                                exercise.kind == "kill", explored, self.looker)
         if wrong:
             return False, "refused: " + wrong
         return True, said

@@ -129,7 +129,7 @@ class Scorer:
                 row["status"] = "blocked"
                 row["detail"] = "blocked by test %s" % ", ".join(blocked)
                 continue
-            path = kill.patch_of(exercise, test.case)
+            path = kill.patch_of(exercise, test.case, self.builder.hidden)
             outcome = self.try_version(exercise, student, folder, test.case, path, explored)
             caught = outcome.status in CAUGHT
             fill(row, test, verdict.Outcome(

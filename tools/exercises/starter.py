@@ -168,6 +168,8 @@ def with_include(lines):
         if lines[own[-1]].startswith('#include "lesson') and len(own) > 1 and \
                 lines[own[-1] - 1] != "":
             at = own[-1]
+            while lines[at - 1].startswith('#include "lesson'):
+                at -= 1
         elif not lines[own[-1]].startswith('#include "common'):
             return lines[:at] + ["", wanted] + lines[at:]
     return lines[:at] + [wanted] + lines[at:]
