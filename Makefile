@@ -371,6 +371,13 @@ facts:
 		'EXPLORE_WRAP_FLAGS=$(EXPLORE_WRAP:%=-Wl$(COMMA)--wrap=%)' 'OWN=$(OWN)' \
 		'OWN_TAKEN=$(OWN_TAKEN)'
 
+# An autograder for Gradescope: make gradescope LESSON=6 OUT=lesson6.zip
+.PHONY: gradescope
+OUT :=
+gradescope:
+	@$(if $(and $(LESSON),$(OUT)),tools/grading/gradescope pack $(LESSON) "$(OUT)",\
+		echo "make gradescope LESSON=6 OUT=lesson6.zip" >&2; exit 2)
+
 .PHONY: exercises progress watch
 TEST :=
 exercises progress watch:

@@ -1,6 +1,8 @@
 """batch: grades a folder of submissions, unattended.
 
     batch(folder, out, grade, key=..., jobs=2, formats=["report"], again=False)
+    single(path, out, grade, key=..., formats=["report"])       one entry of it
+    collect(out)                                                the table of what is there
 
 Each entry of `folder` is one submission. `grade(path)` gives its result (see writers/);
 it runs in a process of its own, so that nothing that it does stops the rest. What is there
@@ -117,7 +119,7 @@ def compiler_version(compiler=None):
         return "none"
 
 
-def run_key(options="", root=ROOT):
+def run_key(options, root=ROOT):
     """What two runs must have in common for one to take over the other's results."""
     return hashlib.sha256("\n".join([VERSION, tree_digest(root), compiler_version(),
                                      str(options)]).encode()).hexdigest()
@@ -162,8 +164,13 @@ def failed_result(entry, why):
             "notes": [why], "state": "failed"}
 
 
-def grade_one(path, out, grade, key="", formats=("report",), again=False, **options):
-    """Grades the submission `path` into `out`, unless that has been done. The result."""
+def single(path, out, grade, key="", formats=("report",), again=False, **options):
+    """Grades the submission `path` into `out`, as a batch would, unless that has been
+    done. The result."""
+    return grade_one(path, out, grade, run_key(key), formats, again, **options)
+
+
+def grade_one(path, out, grade, key, formats, again, **options):
     entry = os.path.basename(os.path.normpath(path))
     folder = folder_of(out, entry)
     digest = hashlib.sha256((key + content_digest(path)).encode()).hexdigest()
@@ -332,7 +339,7 @@ def entries_of(folder, out, say):
 class Batch:
     def __init__(self, folder, out, grade, key, jobs, formats, again, limit, part, say,
                  options):
-        self.folder, self.out, self.grade, self.key = folder, out, grade, key
+        self.folder, self.out, self.grade, self.key = folder, out, grade, run_key(key)
         self.jobs, self.formats, self.again = max(1, jobs), formats, again
         self.limit, self.say, self.options = limit, say, options
         self.entries = entries_of(folder, out, say)[part[0] - 1::part[1]]

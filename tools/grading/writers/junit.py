@@ -2,8 +2,9 @@
 
 There is no specification; this is the common ground that
 https://github.com/testmoapp/junitxml describes: testsuites, a testsuite an exercise, a
-testcase a test; `failure` where a test failed, `error` where it came to no verdict (died,
-hung, not built), `skipped` where it was blocked or not run. Points are properties.
+testcase a test; `failure` where a test failed or there was no file to test, `error` where
+it came to no verdict (died, hung, not built), `skipped` where it was blocked by another or
+this machine cannot run it. Points are properties.
 """
 from xml.etree import ElementTree
 
@@ -11,15 +12,8 @@ from exercises import verdict
 
 from . import told
 
-SKIPPED = ("blocked", verdict.SKIPPED, "not run")
-
-
-def kind_of(row):
-    if row["passed"]:
-        return None
-    if row["status"] in SKIPPED:
-        return "skipped"
-    return "failure" if row["status"] == verdict.FAILED else "error"
+KINDS = {verdict.PASSED: None, verdict.FAILED: "failure", "not run": "failure",
+         "blocked": "skipped", verdict.SKIPPED: "skipped"}
 
 
 def properties(parent, **values):
@@ -42,7 +36,7 @@ def case(suite, one, row):
         time="%.3f" % row["seconds"])
     properties(element, points=row["points"], possible=row["possible"],
                status=row["status"])
-    kind = kind_of(row)
+    kind = KINDS.get(row["status"], "error")
     if kind:
         message = row["detail"] or row["asks"] or row["status"]
         child = ElementTree.SubElement(element, kind, message=message)
@@ -83,5 +77,6 @@ def write(result):
         count(suite, found, spent)
         kinds, seconds = kinds + found, seconds + spent
     count(root, kinds, seconds)
+    ElementTree.indent(root, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(
         root, encoding="unicode") + "\n"

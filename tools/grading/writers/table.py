@@ -31,7 +31,7 @@ def exercises_of(results):
 def notes_of(seen):
     notes = list(seen["notes"])
     for one in seen["exercises"]:
-        if one["state"] != "tested":
+        if one["state"] != "tested" and seen["state"] != "unreadable":
             notes.append("%s %s" % (one["exercise"], one["state"]))
     hidden = sum(one["hidden_not_run"] for one in seen["exercises"])
     if hidden:
