@@ -159,6 +159,13 @@ def store(result, folder, digest, formats, options):
                        json.dumps({"digest": digest, "result": result}, indent=1) + "\n")
 
 
+def score_of(result):
+    seen = told.view(result)
+    if seen["state"] != "graded":
+        return seen["state"] + ": " + "; ".join(seen["notes"])
+    return "%d of %d" % (seen["points"], seen["possible"])
+
+
 def failed_result(entry, why):
     return {"submission": entry, "exercises": [], "points": 0, "possible": 0,
             "notes": [why], "state": "failed"}
@@ -166,8 +173,22 @@ def failed_result(entry, why):
 
 def single(path, out, grade, key="", formats=("report",), again=False, **options):
     """Grades the submission `path` into `out`, as a batch would, unless that has been
-    done. The result."""
-    return grade_one(path, out, grade, run_key(key), formats, again, **options)
+    done. 0; where the grader fails twice, that is stored and its exception goes on."""
+    entry, key = os.path.basename(os.path.normpath(path)), run_key(key)
+    for attempt in range(ATTEMPTS):
+        try:
+            result = grade_one(path, out, grade, key, formats, again, **options)
+            break
+        except Problem:
+            raise
+        except Exception as error:
+            if attempt + 1 < ATTEMPTS:
+                continue
+            why = ("the grader: %s" % (error or type(error).__name__)).split("\n")[0]
+            store(failed_result(entry, why), folder_of(out, entry), "", formats, options)
+            raise
+    say_line("%s: %s" % (told.one_line(entry), score_of(result)))
+    return 0
 
 
 def grade_one(path, out, grade, key, formats, again, **options):
@@ -365,13 +386,9 @@ class Batch:
 
     def note(self, entry, result, prefix=""):
         self.results[entry] = result
-        seen = told.view(result)
-        text = "%d of %d" % (seen["points"], seen["possible"])
-        if seen["state"] != "graded":
-            text = seen["state"] + ": " + "; ".join(seen["notes"])
         width = len(str(len(self.entries)))
         self.say("[%*d/%d] %s: %s%s" % (width, len(self.results), len(self.entries),
-                                        told.one_line(entry), prefix, text))
+                                        told.one_line(entry), prefix, score_of(result)))
 
     def start(self, entry, attempt=1):
         self.running.append(Child(entry, attempt, self.work(entry)))
