@@ -1,8 +1,9 @@
 """tap: TAP 14, https://testanything.org/tap-version-14-specification.html
 
-A test point a test, with a YAML block of what is known. In the block every text is a
-double-quoted scalar on a line of its own, so nothing that a program printed can end the
-block or begin another line. A blocked test is "not ok": it gave no points.
+A test point a test, with a YAML block of what is known. In the block a text is a
+double-quoted scalar; what a program printed is a literal block scalar, each of its lines
+behind "> ", so that nothing in it can end the block, and no line of it begins with a space
+(which YAML would count). A blocked test is "not ok": it gave no points.
 """
 import json
 
@@ -24,8 +25,8 @@ def block(pairs):
     lines = ["  ---"]
     for key, value in pairs:
         if isinstance(value, list):
-            lines.append("  %s:" % key)
-            lines += ["    - " + quoted(line) for line in value]
+            lines.append("  %s: |" % key)
+            lines += ["    > " + line for line in value]
         else:
             lines.append("  %s: %s" % (key, value if isinstance(value, int)
                                        else quoted(value)))
