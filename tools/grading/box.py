@@ -146,7 +146,7 @@ class Box:
         status, told = os.pipe()
         filters = []
         try:
-            wrapper = ["bwrap", "--json-status-fd", str(told)]
+            wrapper = [shutil.which("bwrap") or "bwrap", "--json-status-fd", str(told)]
             if self.filter:
                 filters.append(filter_file(self.filter))
                 wrapper += ["--seccomp", str(filters[0].fileno())]

@@ -159,10 +159,11 @@ class Submission:
             link = os.path.islink(path)
             return self.refuse(name, "it is a symbolic link" if link
                                else "it cannot be opened")
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(descriptor)
+            return self.refuse(name, "it is no plain file")
         with open(descriptor, "rb") as file:
-            facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode):
-                return self.refuse(name, "it is no plain file")
             if facts.st_nlink > 1:
                 return self.refuse(name, "it is a hard link: the file has another name")
             return self.keep(*wanted, name, file.read(FILE_LIMIT + 1))

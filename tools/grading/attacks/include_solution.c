@@ -1,0 +1,3 @@
+/* whole file
+ * screen: refuses */
+#include "@MODULE@"

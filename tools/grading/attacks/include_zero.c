@@ -1,0 +1,3 @@
+/* whole file: a compiler that never ends.
+ * screen: refuses */
+#include "/dev/zero"
