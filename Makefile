@@ -49,6 +49,9 @@ make explore6 WRONG=deque.NAME   one planted bug of lesson 6, and the schedule t
 make explore6 CASE=NAME [MODEL=tso] [REPLAY='...']   one case; one schedule of it;
                    CASE=all: each, for a module that you have changed
 
+make handout LESSON=6 OUT=dir   for instructors: the course up to lesson 6, of which the
+                   exercises are starters; no solution, no hidden test (INSTRUCTOR.md)
+
 make arrows        who may include whom
 make rules         every rule of common/RULES.md with the tests that keep it
 make lint          the few mistakes that no compiler sees
@@ -381,6 +384,7 @@ gradescope:
 
 .PHONY: exercises progress watch
 TEST :=
+EX :=
 exercises progress watch:
 	@BUILD="$(BUILD)" CC="$(CC)" tools/exercise $@ $(EX)
 ex%:
@@ -390,6 +394,12 @@ hint%:
 	@tools/exercise hint $*
 reset%:
 	@tools/exercise reset $*
+
+# For instructors: tools/grading/INSTRUCTOR.md.
+OUT :=
+.PHONY: handout
+handout:
+	@tools/grading/handout --lesson "$(LESSON)" --out "$(OUT)"
 
 # ---- what people type
 # These print a story, so they run one after the other; what they need is built by a

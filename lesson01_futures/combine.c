@@ -3,11 +3,13 @@
  * Problem: three futures must make progress "at the same time" on one thread. Idea: a
  * combinator's poll polls each child that is not done. Invariant: after a poll that
  * returned PENDING, every unfinished child has been polled since it was last cancelled,
- * and has therefore arranged for its wake (F2). That is why a round in which a cancel
- * came (race cancels the losers; a child may cancel the tree it is part of) is followed
- * by another one: who cancels polls next (F7). A cancel stays, so there are at most
- * two. */
+ * and has therefore arranged for its wake (F2). */
 #include "lesson01_futures/combine.h"
+
+/* exercise 1.1 { */
+/* The invariant is why a round in which a cancel came (race cancels the losers; a child
+ * may cancel the tree it is part of) is followed by another one: who cancels polls next
+ * (F7). A cancel stays, so there are at most two. */
 
 /* Polls every unfinished child once; *first is the index of the first that finished in
  * this round, unless it was set before. Returns how many are still unfinished. */
@@ -41,6 +43,8 @@ static int first_done(struct future *const *children, unsigned count)
     return -1;
 }
 
+/* } exercise 1.1 */
+/* The i-th child in flight; NULL: there are no more. */
 static struct future *child_in_flight(struct future *const *children, unsigned count,
                                       unsigned i)
 {
@@ -57,15 +61,18 @@ static struct future *child_in_flight(struct future *const *children, unsigned c
 
 static void join_cancel(struct future *future)
 {
+    /* exercise 1.1 { */
     struct join *self = container_of(future, struct join, future);
     if (self->cancelled)
         return;
     self->cancelled = true;
     cancel_children(self->children, self->count);
+    /* } exercise 1.1: (future) the request reaches each child once, and stays (F6) */
 }
 
 static enum poll_state join_poll(struct future *future, struct context *context)
 {
+    /* exercise 1.1 { */
     struct join *self = container_of(future, struct join, future);
     int first = -1;
     unsigned left;
@@ -77,6 +84,7 @@ static enum poll_state join_poll(struct future *future, struct context *context)
         left = poll_children(self->children, self->count, context, &first);
     } while (left && self->cancelled != asked);
     return left ? POLL_PENDING : POLL_READY;
+    /* } exercise 1.1: (future, context) each child that is not done is asked (F4, F7) */
 }
 
 static struct future *join_child(const struct future *future, unsigned i)
@@ -107,15 +115,18 @@ struct join cancel_all(struct future **children, unsigned count)
 
 static void race_cancel(struct future *future)
 {
+    /* exercise 1.1 { */
     struct race *self = container_of(future, struct race, future);
     if (self->cancelled)
         return;
     self->cancelled = true;
     cancel_children(self->children, self->count);
+    /* } exercise 1.1: (future) as a join's */
 }
 
 static enum poll_state race_poll(struct future *future, struct context *context)
 {
+    /* exercise 1.1 { */
     struct race *self = container_of(future, struct race, future);
     unsigned left;
     bool asked;
@@ -128,6 +139,7 @@ static enum poll_state race_poll(struct future *future, struct context *context)
         left = poll_children(self->children, self->count, context, &self->winner);
     } while (left && (self->cancelled || self->winner >= 0) != asked);
     return left ? POLL_PENDING : POLL_READY;
+    /* } exercise 1.1: (future, context) the first to finish wins; the losers are cancelled and awaited */
 }
 
 static struct future *race_child(const struct future *future, unsigned i)
@@ -162,6 +174,7 @@ static void register_with_frame(struct select *self)
 static enum poll_state select_poll(struct future *future, struct context *context)
 {
     struct select *self = container_of(future, struct select, future);
+    /* exercise 1.1 { */
     unsigned left;
     bool asked;
     self->frame->loose = 0; /* while we are awaited, child() finds them through us */
@@ -176,17 +189,20 @@ static enum poll_state select_poll(struct future *future, struct context *contex
         if (left && self->winner < 0)
             return POLL_PENDING;
     }
+    /* } exercise 1.1: (context) set self->winner; PENDING while nobody is done */
     register_with_frame(self);
     return POLL_READY;
 }
 
 static void select_cancel(struct future *future)
 {
+    /* exercise 1.1 { */
     struct select *self = container_of(future, struct select, future);
     if (self->cancelled)
         return;
     self->cancelled = true;
     cancel_children(self->children, self->count);
+    /* } exercise 1.1: (future) as a join's */
 }
 
 static struct future *select_child(const struct future *future, unsigned i)

@@ -11,7 +11,7 @@ struct child {
     struct future future;
     struct waker waker;
     bool finish, cancelled, stubborn;
-    unsigned polls;
+    unsigned polls, uncancelled_polls;
     int result;
 };
 
@@ -19,6 +19,7 @@ static enum poll_state child_poll(struct future *future, struct context *context
 {
     struct child *self = container_of(future, struct child, future);
     self->polls++;
+    self->uncancelled_polls += !self->cancelled;
     waker_store(&self->waker, context);
     if (!self->finish && (!self->cancelled || self->stubborn))
         return POLL_PENDING;
@@ -61,10 +62,22 @@ static void close_scene(void *world)
     close_timers_world(&self->time);
 }
 
-static enum poll_state step(void)
+/* One poll, which must end as expected. `when`: what has happened so far. */
+static void expect_step(enum poll_state expected, const char *when)
 {
+    static const char *const words[] = { "PENDING", "READY" };
     struct context context = timers_world_context(&scene, 0);
-    return future_poll(&scene.timeout.future, &context);
+    enum poll_state got = future_poll(&scene.timeout.future, &context);
+    if (got != expected)
+        fail_msg("%s: the timeout should be %s, it is %s", when, words[expected],
+                 words[got]);
+}
+
+static void expect_outcome(bool expired, int result, const char *when)
+{
+    if (scene.timeout.expired != expired || scene.child.result != result)
+        fail_msg("%s: expected expired %d and the child's result %d, got %d and %d",
+                 when, expired, result, scene.timeout.expired, scene.child.result);
 }
 
 static void child_finishes(void)
@@ -83,13 +96,14 @@ static void the_child_wins(void **state)
 {
     (void)state;
     open_scene(&scene);
-    assert_int_equal(step(), POLL_PENDING);
+    expect_step(POLL_PENDING, "first poll");
     child_finishes();
     assert_int_equal(scene.time.wakes[0].wakes, 1);
-    assert_int_equal(step(), POLL_READY);
-    assert_false(scene.timeout.expired);
-    assert_int_equal(scene.child.result, 42);
-    assert_int_equal(scene.timeout.sleep.result, -ECANCELED);
+    expect_step(POLL_READY, "the child has finished");
+    expect_outcome(false, 42, "the child has finished");
+    if (scene.timeout.sleep.result != -ECANCELED)
+        fail_msg("the child has finished: the sleep's result should be %d, it is %d",
+                 -ECANCELED, scene.timeout.sleep.result);
     close_scene(&scene); /* no sleep is pending */
 }
 
@@ -98,8 +112,8 @@ static void the_child_is_ready_at_once(void **state)
     (void)state;
     open_scene(&scene);
     scene.child.finish = true;
-    assert_int_equal(step(), POLL_READY);
-    assert_false(scene.timeout.expired);
+    expect_step(POLL_READY, "the child is READY in its first poll");
+    expect_outcome(false, 42, "the child is READY in its first poll");
     close_scene(&scene);
 }
 
@@ -107,12 +121,11 @@ static void the_clock_wins(void **state)
 {
     (void)state;
     open_scene(&scene);
-    assert_int_equal(step(), POLL_PENDING);
+    expect_step(POLL_PENDING, "first poll");
     time_is_over();
     assert_int_equal(scene.time.wakes[0].wakes, 1);
-    assert_int_equal(step(), POLL_READY);
-    assert_true(scene.timeout.expired);
-    assert_int_equal(scene.child.result, -ECANCELED);
+    expect_step(POLL_READY, "the time is over, the child stops at once");
+    expect_outcome(true, -ECANCELED, "the time is over, the child stops at once");
     close_scene(&scene);
 }
 
@@ -120,12 +133,11 @@ static void both_at_once_is_the_childs(void **state)
 {
     (void)state;
     open_scene(&scene);
-    assert_int_equal(step(), POLL_PENDING);
+    expect_step(POLL_PENDING, "first poll");
     child_finishes();
     time_is_over();
-    assert_int_equal(step(), POLL_READY);
-    assert_false(scene.timeout.expired);
-    assert_int_equal(scene.child.result, 42);
+    expect_step(POLL_READY, "the child and the time, between two polls");
+    expect_outcome(false, 42, "the child and the time, between two polls");
     close_scene(&scene);
 }
 
@@ -135,49 +147,81 @@ static void a_loser_is_awaited_and_may_have_a_real_result(void **state)
     (void)state;
     open_scene(&scene);
     scene.child.stubborn = true;
-    assert_int_equal(step(), POLL_PENDING);
+    expect_step(POLL_PENDING, "first poll");
     time_is_over();
-    assert_int_equal(step(), POLL_PENDING);
-    assert_true(scene.child.cancelled);
-    assert_int_equal(step(), POLL_PENDING);
+    expect_step(POLL_PENDING, "the time is over, the child cannot stop yet");
+    if (!scene.child.cancelled)
+        fail_msg("the time is over, and nobody has cancelled the child");
+    expect_step(POLL_PENDING, "polled once more, the child cannot stop yet");
     child_finishes();
-    assert_int_equal(step(), POLL_READY);
-    assert_true(scene.timeout.expired);
-    assert_int_equal(scene.child.result, 42);
+    expect_step(POLL_READY, "the child has finished after the time was over");
+    expect_outcome(true, 42, "the child has finished after the time was over");
     close_scene(&scene);
 }
 
 static void cancelled_it_has_not_expired(void **state)
 {
     (void)state;
-    for (int started = 0; started < 2; started++) {
+    enum { AT_ONCE, STARTED, STUBBORN };
+    static const char *const when[] = { "cancelled before its first poll",
+                                        "cancelled after its first poll",
+                                        "cancelled, and the child cannot stop yet" };
+    for (int way = AT_ONCE; way <= STUBBORN; way++) {
         open_scene(&scene);
-        if (started)
-            assert_int_equal(step(), POLL_PENDING);
+        scene.child.stubborn = way == STUBBORN;
+        if (way != AT_ONCE)
+            expect_step(POLL_PENDING, "first poll");
         future_cancel(&scene.timeout.future);
-        assert_int_equal(step(), POLL_READY);
-        assert_false(scene.timeout.expired);
-        assert_int_equal(scene.child.result, -ECANCELED);
+        expect_step(way == STUBBORN ? POLL_PENDING : POLL_READY, when[way]);
+        if (way == STUBBORN) {
+            child_finishes();
+            expect_step(POLL_READY, "the child has finished");
+        }
+        expect_outcome(false, way == STUBBORN ? 42 : -ECANCELED, when[way]);
         close_scene(&scene);
     }
+}
+
+static void cancelled_before_it_began_the_child_never_begins(void **state)
+{
+    (void)state;
+    open_scene(&scene);
+    future_cancel(&scene.timeout.future);
+    expect_step(POLL_READY, "cancelled before its first poll");
+    if (scene.child.polls == 0 || scene.child.uncancelled_polls > 0)
+        fail_msg(
+            "cancelled before its first poll: the child was polled %u times, %u of "
+            "them before it was told; expected at least 1, and 0",
+            scene.child.polls, scene.child.uncancelled_polls);
+    close_scene(&scene);
+}
+
+static void expect_in_flight(unsigned i, const struct future *expected,
+                             const char *when)
+{
+    const struct future *self = &scene.timeout.future;
+    const struct future *got = self->ops->child(self, i);
+    if (got != expected)
+        fail_msg("%s: child(%u) should be %s, it is %s", when, i,
+                 expected ? expected->ops->name : "NULL",
+                 got ? got->ops->name : "NULL");
 }
 
 static void what_is_in_flight_can_be_seen(void **state)
 {
     (void)state;
     open_scene(&scene);
-    struct future *self = &scene.timeout.future;
-    assert_int_equal(step(), POLL_PENDING);
-    assert_ptr_equal(self->ops->child(self, 0), &scene.child.future);
-    assert_ptr_equal(self->ops->child(self, 1), &scene.timeout.sleep.future);
-    assert_null(self->ops->child(self, 2));
+    expect_step(POLL_PENDING, "first poll");
+    expect_in_flight(0, &scene.child.future, "both are in flight");
+    expect_in_flight(1, &scene.timeout.sleep.future, "both are in flight");
+    expect_in_flight(2, NULL, "both are in flight");
     scene.child.stubborn = true;
     time_is_over();
-    assert_int_equal(step(), POLL_PENDING);
-    assert_ptr_equal(self->ops->child(self, 0), &scene.child.future);
-    assert_null(self->ops->child(self, 1));
+    expect_step(POLL_PENDING, "the time is over, the child cannot stop yet");
+    expect_in_flight(0, &scene.child.future, "the sleep is done");
+    expect_in_flight(1, NULL, "the sleep is done");
     child_finishes();
-    assert_int_equal(step(), POLL_READY);
+    expect_step(POLL_READY, "the child has finished");
     close_scene(&scene);
 }
 
@@ -266,6 +310,7 @@ int main(void)
         cmocka_unit_test(both_at_once_is_the_childs),
         cmocka_unit_test(a_loser_is_awaited_and_may_have_a_real_result),
         cmocka_unit_test(cancelled_it_has_not_expired),
+        cmocka_unit_test(cancelled_before_it_began_the_child_never_begins),
         cmocka_unit_test(what_is_in_flight_can_be_seen),
         FUTURE_CONTRACT(a_timeout),
         FUTURE_CONTRACT_WAKES(a_timeout),

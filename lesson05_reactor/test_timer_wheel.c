@@ -27,6 +27,27 @@ static int expire(struct timer_wheel *wheel, uint64_t now)
     return pop_all(wheel);
 }
 
+/* What a failure says of a wheel: where it began, what was inserted, what it did. */
+static void expect(bool holds, uint64_t from, uint64_t deadline, const char *what)
+{
+    if (!holds)
+        fail_msg("a wheel that begins at %#llx, a timer of %#llx: %s",
+                 (unsigned long long)from, (unsigned long long)deadline, what);
+}
+
+/* The batch is exactly these timers, in this order. */
+static void expect_batch(struct timer_wheel *wheel, const struct wheel_timer *timers,
+                         int count)
+{
+    for (int i = 0; i <= count; i++) {
+        const struct wheel_timer *got = timer_wheel_pop(wheel);
+        int which = got ? (int)(got - timers) : -1;
+        if (which != (i < count ? i : -1))
+            fail_msg("pop number %d gave timer %d (-1: NULL), expected timer %d", i,
+                     which, i < count ? i : -1);
+    }
+}
+
 /* Each edge of the structure: digits that are full, digits that begin, the last level,
  * the ends of the range. */
 static const uint64_t edges[] = {
@@ -61,13 +82,18 @@ static void T1_each_deadline_fires_at_its_own_nanosecond(void **state)
             struct wheel_timer timer = { 0 };
             timer_wheel_init(&wheel, edges[from]);
             timer_wheel_insert(&wheel, &timer, edges[to]);
-            assert_true(timer_wheel_next(&wheel) == edges[to]);
-            assert_int_equal(expire(&wheel, edges[to] - 1), 0);
-            assert_true(timer_wheel_next(&wheel) == edges[to]);
-            timer_wheel_advance(&wheel, edges[to]);
-            assert_ptr_equal(timer_wheel_pop(&wheel), &timer);
-            assert_false(wheel_timer_linked(&timer));
-            assert_true(timer_wheel_next(&wheel) == CLOCK_NEVER);
+            uint64_t start = edges[from], end = edges[to];
+            expect(timer_wheel_next(&wheel) == end, start, end, "is not the next");
+            expect(expire(&wheel, end - 1) == 0, start, end,
+                   "fires a nanosecond early");
+            expect(timer_wheel_next(&wheel) == end, start, end,
+                   "is not the next a nanosecond before it is due");
+            timer_wheel_advance(&wheel, end);
+            expect(timer_wheel_pop(&wheel) == &timer, start, end,
+                   "does not fire when it is due");
+            expect(!wheel_timer_linked(&timer), start, end, "is linked after it fired");
+            expect(timer_wheel_next(&wheel) == CLOCK_NEVER, start, end,
+                   "was the last, and next says that there is one more");
         }
     }
 }
@@ -143,9 +169,9 @@ static void T2_digits_that_wrap_are_not_late(void **state)
     timer_wheel_insert(&wheel, &far, 4096 + 1);
     timer_wheel_insert(&wheel, &near, 4096);
     assert_int_equal(expire(&wheel, 4095), 0);
-    assert_true(timer_wheel_next(&wheel) == 4096);
+    assert_int_equal(timer_wheel_next(&wheel), 4096);
     assert_int_equal(expire(&wheel, 4096), 1);
-    assert_true(timer_wheel_next(&wheel) == 4097);
+    assert_int_equal(timer_wheel_next(&wheel), 4097);
     assert_int_equal(expire(&wheel, 4097), 1);
 }
 
@@ -157,9 +183,9 @@ static void T3_a_very_short_sleep_after_a_long_one_ends(void **state)
     uint64_t start = 123456789;
     timer_wheel_init(&wheel, start);
     timer_wheel_insert(&wheel, &hour, start + 3600 * NS_PER_S);
-    assert_true(timer_wheel_next(&wheel) == hour.deadline);
+    assert_int_equal(timer_wheel_next(&wheel), hour.deadline);
     timer_wheel_insert(&wheel, &brief, start + NS_PER_US);
-    assert_true(timer_wheel_next(&wheel) == start + NS_PER_US);
+    assert_int_equal(timer_wheel_next(&wheel), start + NS_PER_US);
     timer_wheel_advance(&wheel, start + NS_PER_US);
     assert_ptr_equal(timer_wheel_pop(&wheel), &brief);
     assert_null(timer_wheel_pop(&wheel));
@@ -184,8 +210,7 @@ static void equal_deadlines_expire_in_order_of_insertion(void **state)
     assert_int_equal(expire(&wheel, 4999), 0);
     timer_wheel_insert(&wheel, &timers[3], 5000);
     timer_wheel_advance(&wheel, 6000);
-    for (int i = 0; i < 4; i++)
-        assert_ptr_equal(timer_wheel_pop(&wheel), &timers[i]);
+    expect_batch(&wheel, timers, 4);
 }
 
 static void what_is_overdue_waits_for_the_next_advance(void **state)
@@ -196,7 +221,7 @@ static void what_is_overdue_waits_for_the_next_advance(void **state)
     timer_wheel_init(&wheel, 100);
     timer_wheel_insert(&wheel, &later, 101);
     timer_wheel_insert(&wheel, &again, 3);
-    assert_true(timer_wheel_next(&wheel) == 100);
+    assert_int_equal(timer_wheel_next(&wheel), 100);
     assert_null(timer_wheel_pop(&wheel));
     timer_wheel_advance(&wheel, 101);
     for (int i = 0; i < 3; i++) { /* again and again does not trap the loop */
@@ -205,12 +230,12 @@ static void what_is_overdue_waits_for_the_next_advance(void **state)
         if (i == 0)
             assert_ptr_equal(timer_wheel_pop(&wheel), &later);
         assert_null(timer_wheel_pop(&wheel));
-        assert_true(timer_wheel_next(&wheel) == 101);
+        assert_int_equal(timer_wheel_next(&wheel), 101);
         timer_wheel_advance(&wheel, 101);
     }
     timer_wheel_remove(&wheel, &again);
     assert_null(timer_wheel_pop(&wheel));
-    assert_true(timer_wheel_next(&wheel) == CLOCK_NEVER);
+    assert_int_equal(timer_wheel_next(&wheel), CLOCK_NEVER);
 }
 
 static void a_timer_of_the_batch_can_still_be_removed(void **state)
@@ -228,10 +253,10 @@ static void a_timer_of_the_batch_can_still_be_removed(void **state)
     timer_wheel_remove(&wheel, &timers[1]);
     timer_wheel_remove(&wheel, &timers[3]);
     timer_wheel_remove(&wheel, &timers[4]);
-    assert_true(timer_wheel_next(&wheel) == 8000);
+    assert_int_equal(timer_wheel_next(&wheel), 8000);
     assert_ptr_equal(timer_wheel_pop(&wheel), &timers[2]);
     assert_null(timer_wheel_pop(&wheel));
-    assert_true(timer_wheel_next(&wheel) == CLOCK_NEVER);
+    assert_int_equal(timer_wheel_next(&wheel), CLOCK_NEVER);
 }
 
 static void an_unfinished_batch_goes_on(void **state)
@@ -248,7 +273,7 @@ static void an_unfinished_batch_goes_on(void **state)
     timer_wheel_insert(&wheel, &timers[0], 1001);
     timer_wheel_advance(&wheel, 50); /* backwards: time stays */
     assert_int_equal(pop_all(&wheel), 2);
-    assert_true(timer_wheel_next(&wheel) == 1001);
+    assert_int_equal(timer_wheel_next(&wheel), 1001);
 }
 
 /* ---- next, remove */
@@ -265,10 +290,10 @@ static void next_is_exact_when_the_earliest_is_removed(void **state)
             timer_wheel_insert(&wheel, &timers[ordered ? i : i * 77 % COUNT],
                                NS_PER_S + (ordered ? i : i * 77 % COUNT) * 300);
         for (uint64_t i = 0; i < COUNT; i++) {
-            assert_true(timer_wheel_next(&wheel) == NS_PER_S + i * 300);
+            assert_int_equal(timer_wheel_next(&wheel), NS_PER_S + i * 300);
             timer_wheel_remove(&wheel, &timers[i]);
         }
-        assert_true(timer_wheel_next(&wheel) == CLOCK_NEVER);
+        assert_int_equal(timer_wheel_next(&wheel), CLOCK_NEVER);
     }
 }
 
@@ -283,7 +308,7 @@ static void a_timer_that_is_not_linked_is_removed_in_peace(void **state)
     timer_wheel_insert(&wheel, &copy, 10);
     assert_int_equal(expire(&wheel, 10), 1);
     timer_wheel_remove(&wheel, &copy);
-    assert_true(timer_wheel_next(&wheel) == CLOCK_NEVER);
+    assert_int_equal(timer_wheel_next(&wheel), CLOCK_NEVER);
 }
 
 static void insert_twice(void *argument)

@@ -53,7 +53,17 @@ struct model {
     uint64_t sequence;
     uint64_t seed;
     bool in_order; /* the batch before was popped to its end */
+    int round, step;
 };
+
+/* Which of the random operations it was, and what the wheel did. */
+static void complain(const struct model *m, const char *what, uint64_t expected,
+                     uint64_t got)
+{
+    fail_msg("round %d, step %d, the time is %#llx: %s %#llx, the wheel says %#llx",
+             m->round, m->step, (unsigned long long)m->now, what,
+             (unsigned long long)expected, (unsigned long long)got);
+}
 
 static uint64_t dice(struct model *m, uint64_t sides)
 {
@@ -133,19 +143,29 @@ static void model_pop(struct model *m, uint64_t limit)
     struct model_timer *expected;
     while ((expected = model_first(m)) != NULL && limit-- > 0) {
         struct wheel_timer *timer = timer_wheel_pop(&m->wheel);
-        assert_non_null(timer);
+        if (!timer)
+            complain(m, "the batch is not over, it still has", expected->deadline, 0);
         struct model_timer *popped = container_of(timer, struct model_timer, timer);
-        assert_true(in_batch(m, popped));
-        if (m->in_order)
-            assert_ptr_equal(popped, expected);
+        if (!in_batch(m, popped))
+            complain(m, "what is not in the batch was popped instead of",
+                     expected->deadline, popped->deadline);
+        if (m->in_order && popped != expected)
+            complain(m,
+                     popped->deadline == expected->deadline
+                         ? "not in order of insertion among those of"
+                         : "pop should give",
+                     expected->deadline, popped->deadline);
         popped->pending = false;
         if (dice(m, 4) == 0)
             model_remove(m, &m->timers[dice(m, MODEL_SIZE)]);
         if (dice(m, 4) == 0)
             model_insert(m, popped);
     }
-    if (!expected)
-        assert_null(timer_wheel_pop(&m->wheel));
+    if (!expected) {
+        const struct wheel_timer *more = timer_wheel_pop(&m->wheel);
+        if (more)
+            complain(m, "the batch is over: pop should give", 0, more->deadline);
+    }
     m->in_order = !expected;
 }
 
@@ -170,9 +190,10 @@ static void the_wheel_agrees_with_a_searched_array(void **state)
     uint64_t rounds = testing_instrumented() ? 20 : 100;
     for (uint64_t seed = 1; seed <= rounds; seed++) {
         struct model m = { .seed = seed * 0x9e3779b97f4a7c15, .in_order = true };
+        m.round = (int)seed;
         m.now = seed % 3 ? next_random(&m.seed) >> dice(&m, 64) : 0;
         timer_wheel_init(&m.wheel, m.now);
-        for (int step = 0; step < 500; step++) {
+        for (m.step = 0; m.step < 500; m.step++) {
             struct model_timer *t = &m.timers[dice(&m, MODEL_SIZE)];
             uint64_t what = dice(&m, 10);
             if (what < 6 && !t->pending)
@@ -181,7 +202,9 @@ static void the_wheel_agrees_with_a_searched_array(void **state)
                 model_remove(&m, t);
             else
                 model_advance(&m);
-            assert_true(timer_wheel_next(&m.wheel) == model_next(&m));
+            uint64_t next = timer_wheel_next(&m.wheel), expected = model_next(&m);
+            if (next != expected)
+                complain(&m, "the next deadline is", expected, next);
         }
     }
 }

@@ -5,13 +5,16 @@
  * done, or has been polled since it was last cancelled (F7). */
 #include "lesson05_reactor/timeout.h"
 
+/* exercise 5.2 { */
 static bool poll_one(struct future *future, struct context *context)
 {
     return future_is_done(future) || future_poll(future, context) == POLL_READY;
 }
+/* } exercise 5.2 */
 
 static enum poll_state timeout_poll(struct future *future, struct context *context)
 {
+    /* exercise 5.2 { */
     struct timeout *self = container_of(future, struct timeout, future);
     bool child_done = poll_one(self->child, context);
     if (child_done && !future_is_done(&self->sleep.future))
@@ -24,26 +27,31 @@ static enum poll_state timeout_poll(struct future *future, struct context *conte
         child_done = poll_one(self->child, context);
     }
     return child_done && slept ? POLL_READY : POLL_PENDING;
+    /* } exercise 5.2: (future, context) READY when both are done, the loser too */
 }
 
 static void timeout_cancel(struct future *future)
 {
+    /* exercise 5.2 { */
     struct timeout *self = container_of(future, struct timeout, future);
     if (self->cancelled)
         return;
     self->cancelled = true;
     future_cancel(self->child);
     future_cancel(&self->sleep.future);
+    /* } exercise 5.2: (future) a request, to everything below (F6) */
 }
 
 static struct future *timeout_child(const struct future *future, unsigned i)
 {
+    /* exercise 5.2 { */
     const struct timeout *self = container_of_const(future, struct timeout, future);
     if (!future_is_done(self->child) && i-- == 0)
         return self->child;
     if (!future_is_done(&self->sleep.future) && i == 0)
         return (struct future *)(uintptr_t)&self->sleep.future;
     return NULL;
+    /* } exercise 5.2: (future, i) the i-th of the two that is in flight, NULL at the end */
 }
 
 static const struct future_ops timeout_ops = {

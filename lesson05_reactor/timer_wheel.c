@@ -46,10 +46,12 @@ static struct wheel_timer *timer_of(struct list *link)
     return container_of(link, struct wheel_timer, link);
 }
 
+/* exercise 5.1 { */
 static unsigned lowest_bit(uint64_t word)
 {
     return (unsigned)__builtin_ctzll(word);
 }
+/* } exercise 5.1 */
 
 static uint64_t bit_of(unsigned index)
 {
@@ -58,10 +60,12 @@ static uint64_t bit_of(unsigned index)
 
 static struct place place_of(const struct timer_wheel *wheel, uint64_t deadline)
 {
+    /* exercise 5.1 { */
     uint64_t differs = deadline ^ wheel->swept;
     unsigned level = (63u - (unsigned)__builtin_clzll(differs | 1)) / WHEEL_BITS;
     unsigned index = (deadline >> level * WHEEL_BITS) % WHEEL_SLOTS;
     return (struct place){ level, index };
+    /* } exercise 5.1: (wheel, deadline) where a timer with this deadline sits (I1) */
 }
 
 void timer_wheel_init(struct timer_wheel *wheel, uint64_t now)
@@ -105,6 +109,7 @@ static void slot_add(struct timer_wheel *wheel, struct wheel_timer *timer)
     list_push_back(&slot->timers, &timer->link);
 }
 
+/* exercise 5.1 { */
 static void slot_mark_empty(struct timer_wheel *wheel, struct place place)
 {
     struct wheel_level *level = &wheel->levels[place.level];
@@ -131,6 +136,7 @@ static struct place first_slot(const struct timer_wheel *wheel)
     unsigned level = lowest_bit(wheel->levels_in_use);
     return (struct place){ level, lowest_bit(wheel->levels[level].occupied) };
 }
+/* } exercise 5.1 */
 
 /* ---- insert, remove, next */
 
@@ -149,6 +155,7 @@ void timer_wheel_insert(struct timer_wheel *wheel, struct wheel_timer *timer,
 
 void timer_wheel_remove(struct timer_wheel *wheel, struct wheel_timer *timer)
 {
+    /* exercise 5.1 { */
     if (!wheel_timer_linked(timer))
         return;
     list_remove(&timer->link);
@@ -162,10 +169,12 @@ void timer_wheel_remove(struct timer_wheel *wheel, struct wheel_timer *timer)
         slot_mark_empty(wheel, place);
     else if (timer->deadline == slot->earliest)
         level->stale |= bit_of(place.index);
+    /* } exercise 5.1: (wheel, timer) unlink it, wherever it is; the bits stay true */
 }
 
 uint64_t timer_wheel_next(struct timer_wheel *wheel)
 {
+    /* exercise 5.1 { */
     if (!list_empty(&wheel->due) || !list_empty(&wheel->overdue))
         return wheel->now;
     if (!wheel->levels_in_use)
@@ -179,6 +188,7 @@ uint64_t timer_wheel_next(struct timer_wheel *wheel)
         level->stale &= ~bit;
     }
     return slot->earliest > wheel->now ? slot->earliest : wheel->now;
+    /* } exercise 5.1: (wheel) the exact earliest deadline, or now, or CLOCK_NEVER */
 }
 
 /* ---- advance, pop */
@@ -186,11 +196,14 @@ uint64_t timer_wheel_next(struct timer_wheel *wheel)
 void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now)
 {
     CHECK(now != CLOCK_NEVER, "no clock reaches CLOCK_NEVER: was the wheel empty?");
+    /* exercise 5.1 { */
     if (wheel->now < now)
         wheel->now = now;
     list_splice_back(&wheel->due, &wheel->overdue);
+    /* } exercise 5.1: (wheel) time moves on, and a batch begins */
 }
 
+/* exercise 5.1 { */
 /* Spreads the timers of a slot over the levels below. `time` is the first moment in the
  * slot at which something may be due: all of them agree with it in this level's digit,
  * hence go to a lower level. (A timer at exactly that moment goes to level 0, the one
@@ -253,9 +266,11 @@ static void sweep(struct timer_wheel *wheel)
     if (list_empty(&wheel->due))
         wheel->swept = wheel->now;
 }
+/* } exercise 5.1 */
 
 struct wheel_timer *timer_wheel_pop(struct timer_wheel *wheel)
 {
+    /* exercise 5.1 { */
     if (list_empty(&wheel->due))
         sweep(wheel);
     struct list *link = list_pop_front(&wheel->due);
@@ -263,4 +278,5 @@ struct wheel_timer *timer_wheel_pop(struct timer_wheel *wheel)
         return NULL;
     link->next = NULL;
     return timer_of(link);
+    /* } exercise 5.1: (wheel) the next of the batch, unlinked; NULL: no more of it */
 }

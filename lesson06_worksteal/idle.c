@@ -40,10 +40,12 @@
 #define ONE_SEARCHING (UINT64_C(1) << 56)
 #define SEARCHING(word) ((unsigned)((word) >> 56))
 
+/* exercise 6.2 { */
 static uint64_t bit_of(unsigned worker)
 {
     return UINT64_C(1) << worker;
 }
+/* } exercise 6.2 */
 
 static unsigned count_asleep(uint64_t word)
 {
@@ -75,6 +77,7 @@ static uint64_t look(struct idle *idle)
     return atomic_load_explicit(&idle->word, memory_order_seq_cst);
 }
 
+/* exercise 6.2 { */
 /* Wakes one sleeper in the new word; the word without a sleeper stays as it is. A watch
  * that sleeps without a limit goes first: it must learn that somebody is awake. Else it
  * goes last: waking it costs more, and somebody must take its place. */
@@ -93,6 +96,7 @@ static uint64_t wake_one(uint64_t word, int *woken)
     *woken = (int)worker;
     return word - bit_of(worker) + ONE_SEARCHING;
 }
+/* } exercise 6.2 */
 
 void idle_init(struct idle *idle, unsigned workers)
 {
@@ -113,6 +117,7 @@ bool idle_start_search(struct idle *idle)
 
 int idle_end_search(struct idle *idle)
 {
+    /* exercise 6.2 { */
     int woken;
     uint64_t new, old = look(idle);
     do {
@@ -123,10 +128,12 @@ int idle_end_search(struct idle *idle)
             new = wake_one(new, &woken);
     } while (!step(idle, &old, new));
     return woken;
+    /* } exercise 6.2: (idle) one searcher less; the last hands its place on */
 }
 
 enum idle_place idle_announce(struct idle *idle, unsigned worker, bool searching)
 {
+    /* exercise 6.2 { */
     enum idle_place place;
     uint64_t new, old = look(idle);
     do {
@@ -141,8 +148,10 @@ enum idle_place idle_announce(struct idle *idle, unsigned worker, bool searching
         }
     } while (!step(idle, &old, new));
     return place;
+    /* } exercise 6.2: (idle, worker, searching) arrow 2: asleep, and where */
 }
 
+/* exercise 6.2 { */
 static bool needs_nobody(uint64_t word)
 {
     return !ASLEEP(word) || SEARCHING(word) > 0;
@@ -159,15 +168,19 @@ static int pick_sleeper(struct idle *idle, uint64_t old)
     } while (!step(idle, &old, new));
     return woken;
 }
+/* } exercise 6.2 */
 
 int idle_pick(struct idle *idle)
 {
+    /* exercise 6.2 { */
     uint64_t old = look(idle);
     return needs_nobody(old) ? IDLE_NOBODY : pick_sleeper(idle, old);
+    /* } exercise 6.2: (idle) wake one, if anybody sleeps and nobody searches */
 }
 
 int idle_claim(struct idle *idle, unsigned worker)
 {
+    /* exercise 6.2 { */
     /* A read-modify-write that changes nothing, where a load would do for pick: what
      * the caller has published (its mail) need not be a seq_cst store then. If announce
      * comes later in the word's own order, it reads from this step, and its look at the
@@ -178,10 +191,12 @@ int idle_claim(struct idle *idle, unsigned worker)
             return IDLE_NOBODY;
     } while (!step(idle, &old, old - bit_of(worker) + ONE_SEARCHING));
     return WATCH(old) == (int)worker ? IDLE_WATCH : (int)worker;
+    /* } exercise 6.2: (idle, worker) wake this one, if it sleeps */
 }
 
 bool idle_retract(struct idle *idle, unsigned worker)
 {
+    /* exercise 6.2 { */
     bool woken;
     uint64_t new, old = look(idle);
     do {
@@ -193,6 +208,7 @@ bool idle_retract(struct idle *idle, unsigned worker)
             new &= ~(WATCH_MASK | DEEP);
     } while (new != old && !step(idle, &old, new));
     return woken;
+    /* } exercise 6.2: (idle, worker) awake, whoever cleared the bit */
 }
 
 bool idle_try_watch(struct idle *idle, unsigned worker)
@@ -207,6 +223,7 @@ bool idle_try_watch(struct idle *idle, unsigned worker)
 
 int idle_leave_watch(struct idle *idle)
 {
+    /* exercise 6.2 { */
     int woken;
     uint64_t new, old = look(idle);
     do {
@@ -216,6 +233,7 @@ int idle_leave_watch(struct idle *idle)
             new = wake_one(new, &woken);
     } while (!step(idle, &old, new));
     return woken;
+    /* } exercise 6.2: (idle) give the watch back, to a sleeper if nobody searches */
 }
 
 unsigned idle_sleeping(struct idle *idle)

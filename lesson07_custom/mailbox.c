@@ -71,6 +71,7 @@ static bool is_closed(const _Atomic bool *flag)
 
 /* ---- sending */
 
+/* exercise 7.1 { */
 static uint64_t room(struct mailbox *mailbox, uint64_t tail, uint64_t wanted)
 {
     if (mailbox->capacity - (tail - mailbox->head_seen) < wanted)
@@ -78,6 +79,7 @@ static uint64_t room(struct mailbox *mailbox, uint64_t tail, uint64_t wanted)
         mailbox->head_seen = atomic_load_explicit(&mailbox->head, memory_order_seq_cst);
     return mailbox->capacity - (tail - mailbox->head_seen);
 }
+/* } exercise 7.1 */
 
 static void copy_in(struct mailbox *mailbox, uint64_t at, const unsigned char *from,
                     uint64_t count)
@@ -92,6 +94,7 @@ static void copy_in(struct mailbox *mailbox, uint64_t at, const unsigned char *f
 
 static int64_t put(struct mailbox *mailbox, const void *messages, size_t count)
 {
+    /* exercise 7.1 { */
     if (is_closed(&mailbox->receiver_closed) || is_closed(&mailbox->sender_closed))
         return -EPIPE;
     uint64_t tail = atomic_load_explicit(&mailbox->tail, memory_order_relaxed);
@@ -104,6 +107,7 @@ static int64_t put(struct mailbox *mailbox, const void *messages, size_t count)
     atomic_store_explicit(&mailbox->tail, tail + n, memory_order_seq_cst);
     bell_ring(mailbox->arrived);
     return (int64_t)n;
+    /* } exercise 7.1: (mailbox, messages, count, is_closed, copy_in) as many as fit */
 }
 
 int64_t mailbox_try_send_batch(struct mailbox *mailbox, const void *messages,
@@ -147,6 +151,7 @@ static void leave_line(struct mailbox_send *self)
 /* Tries, and tries once more when the bell is armed; -EAGAIN: now it is. */
 static int put_or_arm(struct mailbox_send *self, struct context *context)
 {
+    /* exercise 7.1 { */
     int64_t n = put(self->mailbox, self->message, 1);
     if (n != -EAGAIN)
         return n < 0 ? (int)n : 0;
@@ -154,6 +159,7 @@ static int put_or_arm(struct mailbox_send *self, struct context *context)
     self->armed = true;
     n = put(self->mailbox, self->message, 1);
     return n < 0 ? (int)n : 0;
+    /* } exercise 7.1: (self, context, put) try, and fall asleep without losing a wake */
 }
 
 static enum poll_state send_poll(struct future *future, struct context *context)
@@ -198,6 +204,7 @@ struct mailbox_send mailbox_send(struct mailbox *mailbox, const void *message)
 
 /* ---- receiving */
 
+/* exercise 7.1 { */
 static uint64_t available(struct mailbox *mailbox, uint64_t head, uint64_t wanted)
 {
     if (mailbox->tail_seen - head < wanted)
@@ -205,6 +212,7 @@ static uint64_t available(struct mailbox *mailbox, uint64_t head, uint64_t wante
         mailbox->tail_seen = atomic_load_explicit(&mailbox->tail, memory_order_seq_cst);
     return mailbox->tail_seen - head;
 }
+/* } exercise 7.1 */
 
 static void copy_out(const struct mailbox *mailbox, uint64_t at, unsigned char *to,
                      uint64_t count)
@@ -219,6 +227,7 @@ static void copy_out(const struct mailbox *mailbox, uint64_t at, unsigned char *
 
 int64_t mailbox_try_recv_batch(struct mailbox *mailbox, void *messages, size_t max)
 {
+    /* exercise 7.1 { */
     uint64_t head = atomic_load_explicit(&mailbox->head, memory_order_relaxed);
     uint64_t n = available(mailbox, head, max);
     if (n == 0) {
@@ -234,6 +243,7 @@ int64_t mailbox_try_recv_batch(struct mailbox *mailbox, void *messages, size_t m
     atomic_store_explicit(&mailbox->head, head + n, memory_order_seq_cst);
     bell_ring(&mailbox->room);
     return (int64_t)n;
+    /* } exercise 7.1: (mailbox, messages, max, copy_out) what is there, at most max */
 }
 
 int mailbox_try_recv(struct mailbox *mailbox, void *message)
@@ -250,6 +260,7 @@ void mailbox_close_receiver(struct mailbox *mailbox)
 static enum poll_state recv_poll(struct future *future, struct context *context)
 {
     struct mailbox_recv *self = container_of(future, struct mailbox_recv, future);
+    /* exercise 7.1 { */
     struct mailbox *mailbox = self->mailbox;
     self->result = -ECANCELED;
     if (!self->cancelled) {
@@ -265,6 +276,7 @@ static enum poll_state recv_poll(struct future *future, struct context *context)
     if (self->armed)
         bell_disarm(mailbox->arrived);
     return POLL_READY;
+    /* } exercise 7.1: (self, context) the same for a receive, which may be cancelled */
 }
 
 static void recv_cancel(struct future *future)

@@ -36,6 +36,7 @@ static struct semaphore_acquire *acquire_of(struct waiter *waiter)
 /* With the lock held; it is released. */
 static void serve_and_unlock(struct semaphore *semaphore)
 {
+    /* exercise 7.2 { */
     struct wake_batch batch;
     batch.count = 0;
     struct waiter *first;
@@ -51,6 +52,7 @@ static void serve_and_unlock(struct semaphore *semaphore)
     }
     pthread_mutex_unlock(&semaphore->queue.lock);
     wake_batch_wake(&batch);
+    /* } exercise 7.2: (semaphore, acquire_of) grants from the front, wakes after unlocking */
 }
 
 void semaphore_release(struct semaphore *semaphore, size_t permits)
@@ -65,12 +67,14 @@ void semaphore_release(struct semaphore *semaphore, size_t permits)
 /* With the lock held. */
 static int take(struct semaphore *semaphore, size_t wanted)
 {
+    /* exercise 7.2 { */
     if (semaphore->closed)
         return -EPIPE;
     if (wait_queue_first(&semaphore->queue) || semaphore->permits < wanted)
         return -EAGAIN;
     semaphore->permits -= wanted;
     return 0;
+    /* } exercise 7.2: (semaphore, wanted) 0, -EAGAIN or -EPIPE */
 }
 
 int semaphore_try_acquire(struct semaphore *semaphore, size_t permits)
@@ -99,6 +103,7 @@ size_t semaphore_available(struct semaphore *semaphore)
 
 /* ---- the future */
 
+/* exercise 7.2 { */
 /* With the lock held: a cancelled one gives up its place, or what it was given. */
 static int give_up(struct semaphore_acquire *self, struct waker *old)
 {
@@ -107,11 +112,13 @@ static int give_up(struct semaphore_acquire *self, struct waker *old)
     *old = waiter_leave(&self->waiter);
     return -ECANCELED;
 }
+/* } exercise 7.2 */
 
 static enum poll_state acquire_poll(struct future *future, struct context *context)
 {
     struct semaphore_acquire *self =
         container_of(future, struct semaphore_acquire, future);
+    /* exercise 7.2 { */
     struct semaphore *semaphore = self->semaphore;
     struct waker old = { 0 };
     pthread_mutex_lock(&semaphore->queue.lock);
@@ -129,6 +136,7 @@ static enum poll_state acquire_poll(struct future *future, struct context *conte
     serve_and_unlock(semaphore);
     waker_drop(&old);
     return waits ? POLL_PENDING : POLL_READY;
+    /* } exercise 7.2: (self, context) cancelled, granted, in line, or new */
 }
 
 static void acquire_cancel(struct future *future)
@@ -140,9 +148,11 @@ static void acquire_discard(struct future *future)
 {
     struct semaphore_acquire *self =
         container_of(future, struct semaphore_acquire, future);
+    /* exercise 7.2 { */
     if (future_is_done(future) && self->result == 0)
         semaphore_release(self->semaphore, self->wanted);
     self->result = -ECANCELED;
+    /* } exercise 7.2: (self) nobody will look at this output */
 }
 
 static const struct future_ops semaphore_acquire_ops = {

@@ -64,8 +64,8 @@ static void a_full_deque_takes_no_more(void **state)
     expect_number("push_many into a full deque", deque_push_many(&d, three, 3), 0);
     expect("steal after the refused pushes", deque_steal(&d), 0);
     expect("another steal", deque_steal(&d), 1);
-    expect_number("push_many of three with room for two",
-                  deque_push_many(&d, three, 3), 2);
+    expect_number("push_many of three with room for two", deque_push_many(&d, three, 3),
+                  2);
     if (deque_push_quietly(&d, item(9)))
         fail_msg("push_quietly into a deque that is full again was not refused");
     expect("take after push_many of 10, 11", deque_take(&d), 11);

@@ -6,6 +6,8 @@ screen      what a student's file may contain
 program     compiles it and links it with the tests
 verdict     runs one test in a process of its own and learns what came out
 kill        the versions of a module that a student's test is tried on
+experiment  predict, measure, explain: a sheet of answers, its seal, its score
+measure     what the experiments measure
 score       tests, points, what is blocked by what: the result
 show        the result, for a person
 

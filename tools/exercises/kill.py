@@ -5,7 +5,8 @@ explored cases: whichever header it includes) for MODULE.h. It is linked with on
 of the module after the other:
 
     reference            the lesson's own
-    correct_*.c          in N.M_versions/: as right as the reference, made in another way
+    correct_*.c          in N.M_versions/: as right as the reference, made in another way;
+                         or where the hidden ones are, for a test that knows these by name
     NAME.patch           in N.M_versions/: a broken one; lines "Rule:" and "Why:" on top
     NAME.patch           in tools/grading/N.M/versions/: one that the student has not seen
 
@@ -31,7 +32,9 @@ def versions_folder(exercise):
 
 def correct_versions(exercise):
     """(name, path) of the versions on which a test must stay quiet."""
-    found = sorted(glob.glob(os.path.join(ROOT, versions_folder(exercise), "correct_*.c")))
+    found = [path for folder in (versions_folder(exercise),
+                                 exercise.grading_folder + "/versions")
+             for path in sorted(glob.glob(os.path.join(ROOT, folder, "correct_*.c")))]
     return [("reference", exercise.module)] + [
         (os.path.basename(path)[:-2], os.path.relpath(path, ROOT)) for path in found]
 

@@ -149,15 +149,20 @@ class Scorer:
         return verdict.run(output if os.path.isabs(output) else os.path.join(ROOT, output),
                            None, self.seconds(exercise, None), self.runner)
 
+    def correct_versions(self, exercise):
+        return kill.correct_versions(exercise)
+
     def false_alarms(self, exercise, student, folder, explored):
         found = []
-        for name, path in kill.correct_versions(exercise):
+        for name, path in self.correct_versions(exercise):
             outcome = self.try_version(exercise, student, folder, name, path, explored)
             if outcome.status == verdict.PASSED:
                 continue
-            outcome.detail = "a false alarm on the correct version \"%s\": your test %s" % (
-                name, {"failed": "fails there", "hung": "does not end there",
-                       "skipped": "runs nothing there",
-                       "missing": "has no test"}.get(outcome.status, outcome.detail))
+            outcome.detail = "a false alarm on the correct version \"%s\": %s" % (
+                name, {verdict.FAILED: "your test fails there",
+                       verdict.HUNG: "your test does not end there",
+                       verdict.SKIPPED: "your test runs nothing there",
+                       verdict.MISSING: "there is no test in it"}.get(
+                           outcome.status, outcome.detail))
             found.append(outcome)
         return found

@@ -28,6 +28,8 @@ LIBRARY = re.compile("|".join((
     r"mutexattr_\w+|barrier_\w+|setname_np)",
     r"sched_yield|clock_gettime|_GLOBAL_OFFSET_TABLE_|_?_sigsetjmp|_?longjmp|siglongjmp",
     r"__(atomic|tsan|ubsan|asan|sync)_\w+|__wrap_\w+",
+    # Arithmetic that a compiler has no instruction for: libgcc's, compiler-rt's.
+    r"__(popcount|parity|clz|ctz|ffs|bswap|mul|u?div|u?mod|u?divmod)[sdt]i[234]",
 )))
 # And a kill exercise, whose file is a test program.
 TESTING = re.compile(r"_assert_\w+|_fail|_skip|_cmocka_run_group_tests|cmocka_\w+|"
@@ -37,11 +39,11 @@ TESTING = re.compile(r"_assert_\w+|_fail|_skip|_cmocka_run_group_tests|cmocka_\w
 REDIRECTED = re.compile(r"explore_(self|atomic_init|poison|unpoison)")
 OF_EACH_THREAD = re.compile(r"_of_each$")
 # What nobody may call, although the course's own archives hold it.
-NEVER = re.compile(r"__real_\w+|_?_?exit|fork|vfork|exec\w+|syscall|dl\w+|kill|ptrace")
+NEVER = re.compile(r"__(real|wrap_)_\w+|_?_?exit|fork|vfork|exec\w+|syscall|dl\w+|kill|ptrace")
 
 SECTIONS = re.compile(r"\.(text|data|rodata|bss|tbss|tdata|debug_\w+|comment|note|eh_frame|"
                       r"rela|symtab|strtab|shstrtab|group|llvm_addrsig|relr)(\.|$)")
-DETECTORS_OWN = (".init_array.00099", ".init_array.1")  # gcc's and clang's
+DETECTORS_OWN = (".init_array.00099", ".init_array.0", ".init_array.1")  # gcc, clang
 INCLUDE = re.compile(r'<[A-Za-z0-9_/]+\.h>|"(common|lesson0[1-8]_[a-z]+)/[A-Za-z0-9_./]+\.h"')
 
 

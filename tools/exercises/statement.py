@@ -24,6 +24,9 @@ name is PROGRAM/NAME: the cmocka program (test_*.c) or the program of explored c
 kill exercise it is `version/NAME`: one version of the module, see kill.py. A test of no
 points guards what already works: others need it.
 
+An experiment's rows are the parts of its sheet of answers (experiment.py), sheet/NAME; the
+points for its explanation, which a person gives, stand in the second line alone.
+
 Hidden tests stand in a table of the same form in tools/grading/N.M/hidden.md, numbered
 H1, H2; its last column is what a student is told when the test fails.
 """
@@ -35,7 +38,8 @@ from . import ROOT, Problem
 
 KINDS = ("build", "find", "kill", "experiment")
 HEAD = re.compile(r"^(\w+) · (\d+) minutes · (\d+) points"
-                  r"(?: \((\d+) of them for (\d+) hidden tests?\))?\s*$")
+                  r"(?: \((\d+) of them for (?:(\d+) hidden tests?|an explanation that "
+                  r"somebody reads)\))?\s*$")
 NAME = re.compile(r"([1-8]\.[1-9])_([a-z0-9_]+)\.md$")
 PARTS = ("Target", "Change", "Preserve", "Run", "Passing means", "Points")
 HINTS = ("a nudge", "where", "the shape")
@@ -70,6 +74,7 @@ class Exercise:
         self.kind, self.minutes = head[1], int(head[2])
         self.points = int(head[3])
         self.hidden_points, self.hidden_count = int(head[4] or 0), int(head[5] or 0)
+        self.manual_points = self.hidden_points if self.kind == "experiment" else 0
         self.parts = self.read_parts()
         self.tests = read_table(self.text, self.page, self.kind)
         self.calls = re.findall(r"`(\w+)`", self.parts.get("Calls", ""))
@@ -97,7 +102,7 @@ class Exercise:
     def check(self):
         """What only the course's own tests need to know to be right."""
         public = sum(test.points for test in self.tests)
-        if self.kind != "experiment" and public + self.hidden_points != self.points:
+        if public + self.hidden_points != self.points:
             self.complain("its tests are worth %d points and %d hidden; the page says %d"
                           % (public, self.hidden_points, self.points))
         for hint, name in zip(self.hints, HINTS):
@@ -139,7 +144,8 @@ def read_table(text, page, kind, hidden=False):
         if "/" not in name or not points.isdigit():
             raise Problem("%s: row %s: a test is PROGRAM/NAME and worth whole points"
                           % (page, number))
-        if (kind == "kill") != name.startswith("version/"):
+        if (kind == "kill") != name.startswith("version/") or \
+                (kind == "experiment") != name.startswith("sheet/"):
             raise Problem("%s: row %s: %s in a %s exercise" % (page, number, name, kind))
         needs = needs.replace(",", " ").split()
         known = [test.number for test in tests]
@@ -148,7 +154,7 @@ def read_table(text, page, kind, hidden=False):
                 raise Problem("%s: row %s needs %s, which is not above it"
                               % (page, number, need))
         tests.append(Test(number, int(points), name, needs, rule, asks, hidden))
-    if not tests and kind != "experiment":
+    if not tests:
         raise Problem("%s: there is no table of tests" % page)
     return tests
 

@@ -15,7 +15,6 @@ ordinary user, it is that user in a user namespace, without any capability.
 
 A command that the box could not be made for is a Failure: nobody's score.
 """
-import json
 import os
 import platform
 import pwd
@@ -35,6 +34,7 @@ MIB = 1024 * 1024
 FIRST_UID = 64600
 UIDS = 256
 TICK = 0.025
+START_SECONDS = 60
 LEAST_LEFT = 128 * MIB  # of the machine's memory: then whatever runs is ended
 WITHOUT = "--no-sandbox grades without one, which is for files that you trust"
 
@@ -50,9 +50,9 @@ class Limits:
         self.processes, self.file_size = processes, file_size
         self.files, self.room = files, room
 
-    def command(self):
+    def command(self, outside=0):
         """prlimit runs inside: the count of processes is then of the box alone."""
-        limits = ["--nproc=%d" % self.processes, "--cpu=%d" % (int(self.seconds) + 2),
+        limits = ["--nproc=%d" % (self.processes + outside), "--cpu=%d" % (int(self.seconds) + 2),
                   "--fsize=%d" % self.file_size, "--nofile=%d" % self.files, "--core=0"]
         if self.space:
             limits.append("--as=%d" % self.space)
@@ -154,7 +154,8 @@ class Box:
             who = {} if self.uid is None else {
                 "user": self.uid, "group": self.uid, "extra_groups": []}
             child = subprocess.Popen(
-                [*wrapper, "--chdir", folder, *limits.command(), *command],
+                [*wrapper, "--chdir", folder, *limits.command(counted_outside(self.uid)),
+                 *command],
                 env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8",
                      **self.environment, **(environment or {})},
                 stdin=subprocess.DEVNULL, stdout=output or subprocess.DEVNULL,
@@ -176,6 +177,21 @@ def filter_file(program):
     file.flush()
     file.seek(0)
     return file
+
+
+def counted_outside(uid):
+    """Before Linux 5.14 a limit of processes counts all that its user runs."""
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    if uid is not None or not found or (int(found[1]), int(found[2])) >= (5, 14):
+        return 0
+    count = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat("/proc/" + pid).st_uid == os.geteuid():
+                count += len(os.listdir("/proc/%s/task" % pid))
+        except OSError:
+            pass
+    return count
 
 
 def slot_uid(slot):
@@ -203,12 +219,12 @@ class Watch:
     def __init__(self, child, status, limits):
         self.child, self.status, self.limits = child, status, limits
         self.said, self.first, self.why = b"", None, None
-        self.end = time.monotonic() + limits.seconds
 
     def until_the_end(self):
         timely = False
         try:
-            timely = self.wait()
+            self.find_first(START_SECONDS)
+            timely = self.wait(time.monotonic() + self.limits.seconds)
         finally:
             self.end_all()
         if self.why:
@@ -222,10 +238,10 @@ class Watch:
                           % self.child.returncode)
         return int(ended[1]), None
 
-    def wait(self):
+    def wait(self, end):
         """Until the command has ended (True), its time is up, or it takes too much."""
         while True:
-            left = self.end - time.monotonic()
+            left = end - time.monotonic()
             if left <= 0:
                 return False
             if select.select([self.status], [], [], min(TICK, left))[0]:
@@ -233,7 +249,6 @@ class Watch:
                 if not piece:
                     return True
                 self.said += piece
-                self.find_first()
             elif self.first is not None:
                 taken = memory_of(family(self.first[0]))
                 if taken > self.limits.memory:
@@ -243,17 +258,29 @@ class Watch:
                 if memory_left() < LEAST_LEFT:
                     raise Failure("this machine has almost no memory left")
 
-    def find_first(self):
-        """The first process of the box: with it all others end."""
-        found = re.search(rb'"child-pid": *(\d+)', self.said)
-        if found and self.first is None:
-            try:
-                self.first = int(found[1]), os.pidfd_open(int(found[1]))
-            except ProcessLookupError:
-                pass
+    def find_first(self, seconds):
+        """Learns which is the first process of the box: with it all others end. Only
+        then the time of the command begins."""
+        end = time.monotonic() + seconds
+        while self.first is None and time.monotonic() < end:
+            if not select.select([self.status], [], [], end - time.monotonic())[0]:
+                return
+            piece = os.read(self.status, 4096)
+            self.said += piece
+            found = re.search(rb'"child-pid": *(\d+)\b', self.said)
+            if found:
+                try:
+                    self.first = int(found[1]), os.pidfd_open(int(found[1]))
+                except ProcessLookupError:
+                    return
+            elif not piece:
+                return
 
     def end_all(self):
         try:
+            if b"child-pid" not in self.said:
+                # Without it, what ends bubblewrap need not end what it has just begun.
+                self.find_first(5)
             if self.first is not None:
                 try:
                     signal.pidfd_send_signal(self.first[1], signal.SIGKILL)

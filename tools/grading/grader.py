@@ -30,6 +30,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import tempfile
 import threading
 
@@ -41,9 +42,13 @@ FLOOR_SECONDS = 10
 FACTOR = 20
 CALIBRATING = 120  # and for a tree without solutions
 TOOL_SECONDS = 60
+TOOL_MEMORY = 512 * box.MIB
 OUTPUT_LIMIT = 64 * 1024
 LOOK_LIMIT = 32 * box.MIB
 PREFIX = "grade."
+# One more correct version for a kill exercise: a test that knows the code of the others by
+# its bytes, and calls everything else wrong, raises a false alarm here.
+OTHERWISE, OTHERWISE_FLAGS = "reference_compiled_otherwise", ["-Og"]
 
 
 class Builder(program.Builder):
@@ -52,7 +57,7 @@ class Builder(program.Builder):
     def __init__(self, **options):
         super().__init__(**options)
         self.frozen, self.screening = False, True
-        self.known = {}
+        self.known, self.extra = {}, []
 
     def make(self, *arguments):
         """One make at a time in a build folder, whoever else grades with this tree."""
@@ -88,7 +93,15 @@ class Builder(program.Builder):
     def compile_own(self, source, output, explored=False, include=None):
         if self.frozen:
             raise box.Failure("the course's tree was changed while it graded: %s" % source)
-        super().compile_own(source, output, explored, include)
+        if os.path.basename(output) == OTHERWISE + ".o":
+            self.extra = OTHERWISE_FLAGS
+        try:
+            super().compile_own(source, output, explored, include)
+        finally:
+            self.extra = []
+
+    def compiler(self, explored):
+        return super().compiler(explored) + self.extra
 
     def compile(self, exercise, source, output, explored=False):
         """With the screen off (the attack suite's doing) the box is all that is left."""
@@ -122,6 +135,11 @@ class Builder(program.Builder):
         for explored in kinds:
             found |= {*self.archives_without(exercise, explored), *self.common(explored)}
         return found
+
+
+class Scorer(score.Scorer):
+    def correct_versions(self, exercise):
+        return super().correct_versions(exercise) + [(OTHERWISE, exercise.module)]
 
 
 class Grader:
@@ -241,7 +259,8 @@ class Grader:
         """The objects of a kill exercise's versions of the module."""
         if exercise.kind != "kill":
             return set()
-        named = kill.correct_versions(exercise) + [
+        named = kill.correct_versions(exercise) + [(OTHERWISE, exercise.module)]
+        named += [
             (test.case, kill.patch_of(exercise, test.case, self.hidden))
             for test in self.tests[exercise.id]]
         return {kill.build(self.builder, exercise, name, path, explored)
@@ -323,12 +342,12 @@ class Grader:
         results = []
         for exercise in self.exercises:
             content = taken.files.get(exercise.id)
-            if content is None:
-                results.append(self.without_file(exercise, "missing"))
-            elif same_text(content, self.starters[exercise.id]):
-                results.append(self.without_file(exercise, "untouched"))
-            elif exercise.kind == "experiment":
-                results.append(self.grade_experiment(exercise, content, notes))
+            state = "missing" if content is None else "untouched" if same_text(
+                content, self.starters[exercise.id]) else None
+            if exercise.kind == "experiment":
+                results.append(self.grade_experiment(exercise, content, state, notes))
+            elif state:
+                results.append(self.without_file(exercise, state))
             else:
                 self.ready(exercise)
                 with self.job() as job:
@@ -346,17 +365,26 @@ class Grader:
     def runs_hidden(self, exercise):
         return any(test.hidden for test in self.tests[exercise.id])
 
-    def grade_experiment(self, exercise, content, notes):
+    def grade_experiment(self, exercise, content, state, notes):
+        """A sheet of answers: nothing of it is run. What is missing or untouched gets the
+        rows of an empty one."""
         try:
             from exercises import experiment
         except ImportError:
-            notes.append("exercise %s is not graded here: this tree cannot" % exercise.id)
-            return self.without_file(exercise, "not graded")
+            if not state:
+                notes.append("exercise %s is not graded here: this tree cannot"
+                             % exercise.id)
+            return self.without_file(exercise, state or "not graded")
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, os.path.basename(exercise.source))
             with open(path, "wb") as file:
-                file.write(content)
-            return experiment.score(exercise, path)
+                file.write(self.starters[exercise.id].encode() if state else content)
+            result = experiment.score(exercise, path)
+        if state and result["points"]:
+            raise box.Failure("exercise %s: an empty sheet gets points" % exercise.id)
+        for row in result["tests"] if state else []:
+            row["status"], row["detail"] = "not run", ""
+        return dict(result, state=state or result["state"])
 
 
 class Job:
@@ -383,7 +411,7 @@ class Job:
         path = os.path.join(self.source, name)
         with open(path, "wb") as file:
             file.write(content)
-        scorer = score.Scorer(
+        scorer = Scorer(
             self.builder, self.run if self.box else verdict.plain_run,
             self.grader.seconds, self.out)
         result = scorer.score(exercise, path, self.grader.tests[exercise.id],
@@ -402,7 +430,7 @@ class Job:
         return self.grader.staged.get(argument, argument)
 
     def run_tool(self, command, limit, seconds, binds):
-        limits = box.Limits(seconds=seconds, room=256 * box.MIB)
+        limits = box.Limits(seconds=seconds, memory=TOOL_MEMORY, room=TOOL_MEMORY // 2)
         with tempfile.TemporaryFile() as output:
             code, why = self.box.run(
                 [self.inside(word) for word in command], limits,
@@ -505,6 +533,21 @@ def remove_stale(top=None):
                 continue
             with open(os.path.join(path, "lock"), "r+", encoding="ascii") as held:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                end_boxes(path)
                 shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            pass
+
+
+def end_boxes(root):
+    """A box dies with its grader, except in the moment in which bubblewrap makes it. What
+    is left of that one names the folder in its command line."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as file:
+                words = file.read().split(b"\0")
+            if os.path.basename(words[0]) == b"bwrap" and \
+                    any(word.startswith(root.encode() + b"/") for word in words):
+                os.kill(int(pid), signal.SIGKILL)
         except OSError:
             pass

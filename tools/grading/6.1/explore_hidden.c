@@ -4,7 +4,7 @@
 #include "lesson06_worksteal/explore_items.h"
 
 /* Whoever gets the one item: the deque is empty then, and has room for two. */
-GAME(push_after_a_lost_take, DEQUE_LIFO, 2, .before = "p", .owner = "tppt",
+GAME(push_after_a_lost_take, DEQUE_LIFO, 2, .before = "p", .owner = "tpp",
      .thieves = { "s", "s" }, .rule = "S4")
 
 /* The owner takes at the bottom, then claims at the top. */

@@ -51,8 +51,7 @@ static void push_some(struct deque *d, struct model *m, int round)
     unsigned fits = count < room ? count : room;
     if (count == 1) {
         bool quietly = throw_dice(2);
-        bool done =
-            quietly ? deque_push_quietly(d, tasks[0]) : deque_push(d, tasks[0]);
+        bool done = quietly ? deque_push_quietly(d, tasks[0]) : deque_push(d, tasks[0]);
         expect(quietly ? "push_quietly" : "push", m->capacity, round, done, fits);
     } else {
         expect("push_many", m->capacity, round, deque_push_many(d, tasks, count), fits);

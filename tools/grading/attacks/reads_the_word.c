@@ -1,6 +1,6 @@
 /* Reads the word of the verdict before the verdict does, and tells a verdict.
  * screen: refuses */
-static void tell(int argc, char **argv, char **environment)
+__attribute__((constructor)) static void tell(int argc, char **argv, char **environment)
 {
     (void)argc;
     (void)argv;
@@ -16,9 +16,6 @@ static void tell(int argc, char **argv, char **environment)
             }
         }
 }
-
-__attribute__((section(".init_array"),
-               used)) static void (*const second)(int, char **, char **) = tell;
 
 static void attack(void)
 {

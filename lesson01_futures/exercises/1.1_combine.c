@@ -1,0 +1,158 @@
+/* Exercise 1.1: Several futures, one poll. What to do stands in 1.1_combine.md. */
+/* combine: join, race and select over any number of children.
+ *
+ * Problem: three futures must make progress "at the same time" on one thread. Idea: a
+ * combinator's poll polls each child that is not done. Invariant: after a poll that
+ * returned PENDING, every unfinished child has been polled since it was last cancelled,
+ * and has therefore arranged for its wake (F2). */
+#include "lesson01_futures/combine.h"
+
+#include "common/todo.h"
+
+/* The i-th child in flight; NULL: there are no more. */
+static struct future *child_in_flight(struct future *const *children, unsigned count,
+                                      unsigned i)
+{
+    for (unsigned at = 0; at < count; at++) {
+        if (!children[at] || future_is_done(children[at]))
+            continue;
+        if (i-- == 0)
+            return children[at];
+    }
+    return NULL;
+}
+
+/* ---- join */
+
+static void join_cancel(struct future *future)
+{
+    /* Yours: the request reaches each child once, and stays (F6) */
+    EXERCISE_TODO("1.1", future);
+}
+
+static enum poll_state join_poll(struct future *future, struct context *context)
+{
+    /* Yours: each child that is not done is asked (F4, F7) */
+    EXERCISE_TODO("1.1", future, context);
+}
+
+static struct future *join_child(const struct future *future, unsigned i)
+{
+    const struct join *self = container_of_const(future, struct join, future);
+    return child_in_flight(self->children, self->count, i);
+}
+
+static const struct future_ops join_ops = {
+    .name = "join",
+    .size = FUTURE_SIZE(struct join),
+    .poll = join_poll,
+    .cancel = join_cancel,
+    .child = join_child,
+};
+
+struct join join_all(struct future **children, unsigned count)
+{
+    return (struct join){ { &join_ops }, children, count, false, false };
+}
+
+struct join cancel_all(struct future **children, unsigned count)
+{
+    return (struct join){ { &join_ops }, children, count, false, true };
+}
+
+/* ---- race */
+
+static void race_cancel(struct future *future)
+{
+    /* Yours: as a join's */
+    EXERCISE_TODO("1.1", future);
+}
+
+static enum poll_state race_poll(struct future *future, struct context *context)
+{
+    /* Yours: the first to finish wins; the losers are cancelled and awaited */
+    EXERCISE_TODO("1.1", future, context);
+}
+
+static struct future *race_child(const struct future *future, unsigned i)
+{
+    const struct race *self = container_of_const(future, struct race, future);
+    return child_in_flight(self->children, self->count, i);
+}
+
+static const struct future_ops race_ops = {
+    .name = "race",
+    .size = FUTURE_SIZE(struct race),
+    .poll = race_poll,
+    .cancel = race_cancel,
+    .child = race_child,
+};
+
+struct race race(struct future **children, unsigned count)
+{
+    return (struct race){ { &race_ops }, children, count, false, -1 };
+}
+
+/* ---- select */
+
+static void register_with_frame(struct select *self)
+{
+    size_t offset = (size_t)((char *)self - (char *)self->frame);
+    CHECK(offset % 8 == 0 && offset / 8 <= UINT16_MAX,
+          "select_any must be awaited in a slot of the frame that it names");
+    self->frame->loose = select_in_flight(self, 0) ? (uint16_t)(offset / 8) : 0;
+}
+
+static enum poll_state select_poll(struct future *future, struct context *context)
+{
+    struct select *self = container_of(future, struct select, future);
+    /* Yours: set self->winner; PENDING while nobody is done */
+    EXERCISE_TODO("1.1", context);
+    register_with_frame(self);
+    return POLL_READY;
+}
+
+static void select_cancel(struct future *future)
+{
+    /* Yours: as a join's */
+    EXERCISE_TODO("1.1", future);
+}
+
+static struct future *select_child(const struct future *future, unsigned i)
+{
+    return select_in_flight(container_of_const(future, struct select, future), i);
+}
+
+static const struct future_ops select_ops = {
+    .name = "select",
+    .size = FUTURE_SIZE(struct select),
+    .poll = select_poll,
+    .cancel = select_cancel,
+    .child = select_child,
+};
+
+/* The old set is looked at here, where the new one has not overwritten it yet. */
+struct select select_any(struct async *frame, struct future **children, unsigned count)
+{
+    const struct select *before = select_loose(frame);
+    const struct future *left = before ? select_in_flight(before, 0) : NULL;
+    CHECK(
+        !left || before->children == children,
+        "one select_any set a frame at a time: '%s' of another one is still in flight "
+        "(await cancel_all first)",
+        left->ops->name);
+    return (struct select){ { &select_ops }, children, frame, count, false, -1 };
+}
+
+struct future *select_in_flight(const struct select *select, unsigned i)
+{
+    return child_in_flight(select->children, select->count, i);
+}
+
+const struct select *select_loose(const struct async *frame)
+{
+    const char *start = (const char *)frame;
+    if (!frame->loose)
+        return NULL;
+    return (const struct select *)(const void *)(start + (size_t)frame->loose * 8);
+}
