@@ -13,7 +13,7 @@ from exercises import verdict
 from . import told
 
 KINDS = {verdict.PASSED: None, verdict.FAILED: "failure", "not run": "failure",
-         "blocked": "skipped", verdict.SKIPPED: "skipped"}
+         "blocked": "skipped", verdict.SKIPPED: "skipped", told.BY_HAND: "skipped"}
 
 
 def properties(parent, **values):

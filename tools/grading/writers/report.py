@@ -14,6 +14,9 @@ def total_line(seen):
     line = "%d of %d points" % (seen["points"], seen["possible"] + not_run)
     if not_run:
         line += " (hidden tests worth %d points have not run)" % not_run
+    by_hand = sum(map(told.by_hand, seen["exercises"]))
+    if by_hand:
+        line += " (%d points are yet to be given by hand)" % by_hand
     return line
 
 
@@ -29,7 +32,7 @@ def head(seen):
 
 
 def row_line(row):
-    word = show.WORDS.get(row["status"], row["status"])
+    word = "by hand" if row["by_hand"] else show.WORDS.get(row["status"], row["status"])
     name = row["title"].partition(": ")[2] or "(hidden)"
     line = "  %3s  %-10s %2d/%-2d %s" % (row["number"], word, row["points"],
                                         row["possible"], name)
@@ -51,13 +54,13 @@ def exercise_lines(one, everything):
     if one["state"] != "tested":
         return lines
     lines += [row_line(row) for row in one["tests"]]
-    bad = [row for row in one["tests"] if not row["passed"]]
+    bad = [row for row in one["tests"] if not row["passed"] and not row["by_hand"]]
     if not everything:
         first = told.first_to_mend(one)
         bad = ([first] if first else []) + [row for row in bad if row["secret"]]
     for row in bad:
         lines += ["", row["title"]] + told.explain(one, row)
-    if not everything and bad and not bad[0]["secret"]:
+    if not everything and bad and not bad[0]["secret"] and one["kind"] != "experiment":
         lines += ["", "  again, this test alone:  make ex%s TEST=%s" % (
             one["exercise"], bad[0]["number"])]
     return lines + [""]

@@ -33,6 +33,8 @@ def notes_of(seen):
     for one in seen["exercises"]:
         if one["state"] != "tested" and seen["state"] != "unreadable":
             notes.append("%s %s" % (one["exercise"], one["state"]))
+        if told.by_hand(one):
+            notes.append("%s: %d points by hand" % (one["exercise"], told.by_hand(one)))
     hidden = sum(one["hidden_not_run"] for one in seen["exercises"])
     if hidden:
         notes.append("%d hidden tests not run" % hidden)

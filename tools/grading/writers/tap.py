@@ -38,6 +38,8 @@ def point(number, one, row):
                            escape("%s %s" % (one["exercise"], row["title"])))
     if row["status"] == verdict.SKIPPED:
         line += " # SKIP " + escape(row["detail"] or "not run here")
+    if row["by_hand"]:
+        line += " # SKIP these points are given by hand"
     pairs = [("exercise", one["exercise"]), ("points", row["points"]),
              ("possible", row["possible"]), ("status", row["status"])]
     if not row["passed"]:

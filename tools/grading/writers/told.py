@@ -13,6 +13,7 @@ import types
 from exercises import Problem, show, statement, verdict
 
 LONGEST_LINE = 400
+BY_HAND = "manual"  # points that a person gives, for an experiment's explanation
 
 # Control characters, what turns the direction of writing around, halves of characters,
 # line ends that only some programs take for one, and what is no character at all.
@@ -83,7 +84,7 @@ def view_row(row, exercise, tested, everything):
         "rule": "" if secret else one_line(row.get("rule", "")),
         "asks": one_line(row.get("asks", "")) if told else "",
         "points": row.get("points", 0), "possible": row.get("possible", 0),
-        "status": status, "passed": passed,
+        "status": status, "passed": passed, "by_hand": status == BY_HAND,
         "detail": "" if secret else one_line(row.get("detail", "")),
         "output": output, "seconds": float(row.get("seconds", 0.0))}
 
@@ -95,6 +96,7 @@ def view_exercise(result, everything):
     state = one_line(result.get("state", "tested"))
     return {
         "exercise": number, "title": one_line(result.get("title", "")),
+        "kind": result.get("kind", ""),
         "points": result.get("points", 0), "possible": result.get("possible", 0),
         "state": state,
         "messages": [short(line) for line in messages[:show.OUTPUT_LINES]]
@@ -146,7 +148,8 @@ def check(result):
 def counts(exercise, hidden=None):
     """"5 of 7 tests passed"; never "all" of what has not all run. `hidden`: True or False:
     of these tests only."""
-    rows = [row for row in exercise["tests"] if hidden in (None, row["hidden"])]
+    rows = [row for row in exercise["tests"]
+            if hidden in (None, row["hidden"]) and not row["by_hand"]]
     passed = sum(row["passed"] for row in rows)
     kind = "tests"
     if hidden is not None:
@@ -161,7 +164,14 @@ def counts(exercise, hidden=None):
     if exercise["hidden_not_run"] and hidden is None:
         text += ", %d hidden not run (%d points)" % (exercise["hidden_not_run"],
                                                      exercise["hidden_points_not_run"])
+    if by_hand(exercise):
+        text += ", %d points are given by hand" % by_hand(exercise)
     return text
+
+
+def by_hand(exercise):
+    """The points that a person has yet to give."""
+    return sum(row["possible"] for row in exercise["tests"] if row["by_hand"])
 
 
 def state_sentence(exercise):
@@ -191,5 +201,6 @@ def explain(exercise, row):
 
 def first_to_mend(exercise):
     """The test to look at first: what failed before what is blocked by it."""
-    bad = [row for row in exercise["tests"] if not row["passed"] and not row["secret"]]
+    bad = [row for row in exercise["tests"]
+           if not row["passed"] and not row["secret"] and not row["by_hand"]]
     return next((row for row in bad if row["status"] != "blocked"), bad[0] if bad else None)
