@@ -41,6 +41,7 @@ make reset6.1      its starter again (yours is kept beside it)
 make watch EX=6.1  test it each time that you save;  make progress: how far you are
 make MINE=1 lesson7   the lesson with your own modules of all exercises up to there in it;
                    MINE="2.1 6.1": with these only
+make gradescope LESSON=6 OUT=lesson6.zip   for instructors: an autograder for Gradescope
 
 make explore       every order of steps of the small concurrent cases, and the planted bugs
 make explore-deep  the same, and the larger cases: minutes
@@ -375,6 +376,13 @@ facts:
 		'EXPLORE_CFLAGS=$(CPPFLAGS) $(EXPLORE_CFLAGS)' 'AR=$(AR)' \
 		'EXPLORE_WRAP_FLAGS=$(EXPLORE_WRAP:%=-Wl$(COMMA)--wrap=%)' 'OWN=$(OWN)' \
 		'OWN_TAKEN=$(OWN_TAKEN)'
+
+# An autograder for Gradescope: make gradescope LESSON=6 OUT=lesson6.zip
+.PHONY: gradescope
+OUT :=
+gradescope:
+	@$(if $(and $(LESSON),$(OUT)),tools/grading/gradescope pack $(LESSON) "$(OUT)",\
+		echo "make gradescope LESSON=6 OUT=lesson6.zip" >&2; exit 2)
 
 .PHONY: exercises progress watch
 TEST :=
