@@ -12,14 +12,14 @@ static struct order order = { .number = 7 };
 
 static void *put(void *unused)
 {
-    explore_name("waiter");
+    explore_name("customer");
     tray_put(&tray, &order);
     return unused;
 }
 
 static void *close_tray(void *unused)
 {
-    explore_name("waiter");
+    explore_name("customer");
     tray_close(&tray);
     return unused;
 }

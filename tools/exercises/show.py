@@ -8,12 +8,27 @@ from . import ROOT, verdict
 
 WIDTH = 80
 OUTPUT_LINES = 40
+LAST_LINES = 12  # of these, from the end of a long output
 
 
 def wrap(text, indent="  "):
     return textwrap.fill(" ".join(text.split()), WIDTH, initial_indent=indent,
                          subsequent_indent=indent, break_long_words=False,
                          break_on_hyphens=False)
+
+
+def paragraphs(text):
+    """Text of a page, with its paragraphs wrapped; lists, tables and code as they are."""
+    out = []
+    for piece in re.split(r"(^```.*?^```)", text, flags=re.M | re.S):
+        if piece.startswith("```"):
+            out.append(piece)
+            continue
+        for part in re.split(r"\n\n+", piece.strip("\n")):
+            if part:
+                out.append(part if re.search(r"^ *([-*|>]|\d+\.) ?", part, re.M)
+                           else wrap(part, ""))
+    return "\n\n".join(out)
 
 
 def rule_text(rule, exercise):
@@ -68,9 +83,22 @@ def clean_output(text, exercise=None, number=None):
     while lines and not lines[-1]:
         lines.pop()
     if len(lines) > OUTPUT_LINES:
+        # What a test has against the code is the last that it says.
         cut = len(lines) - OUTPUT_LINES
-        lines = lines[:OUTPUT_LINES] + ["... %d more lines" % cut]
+        lines = lines[:OUTPUT_LINES - LAST_LINES] + ["... %d lines left out ..." % cut] + \
+            lines[-LAST_LINES:]
     return lines
+
+
+# What a compiler says of its own options, and only when it has something else to say.
+ABOUT_OPTIONS = re.compile(r"^(At top level:|cc1: note: unrecognized command-line option .*)$")
+
+
+def compiler_lines(text):
+    lines = [line for line in text.rstrip().split("\n") if not ABOUT_OPTIONS.match(line)]
+    if len(lines) > OUTPUT_LINES:
+        lines = lines[:OUTPUT_LINES] + ["... %d more lines" % (len(lines) - OUTPUT_LINES)]
+    return ["    " + line for line in lines]
 
 
 WORDS = {verdict.PASSED: "passed", verdict.FAILED: "FAILED", verdict.DIED: "DIED",
@@ -95,17 +123,19 @@ def count_line(result):
     return "%d of %d points: %s" % (result["points"], possible, tests)
 
 
-def result_text(result, exercise, alone=False):
+def result_text(result, exercise, alone=False, folder=None):
+    """`folder`: where the programs are, for the line that says how to debug one."""
     lines = ["exercise %s: %s" % (exercise.id, exercise.title), ""]
     if result["state"] == "refused":
         lines += ["%s was not built, so no test ran:" % exercise.source, ""]
-        lines += ["    " + line for line in result["messages"].split("\n")[:OUTPUT_LINES]]
+        lines += compiler_lines(result["messages"])
+        what = "the first error" if "error:" in result["messages"] else "that"
+        lines += ["", "  mend %s, then:  make ex%s" % (what, exercise.id)]
         lines += ["", "0 of %d points" % exercise.points]
         return "\n".join(lines)
     if result["messages"]:
         lines += ["the compiler warns:"]
-        lines += ["    " + line for line in result["messages"].split("\n")[:OUTPUT_LINES]]
-        lines += [""]
+        lines += compiler_lines(result["messages"]) + [""]
     for row in result["tests"]:
         word = WORDS.get(row["status"], row["status"])
         lines.append("  %3s  %-10s %2d/%-2d %s" % (
@@ -116,7 +146,7 @@ def result_text(result, exercise, alone=False):
            if row["status"] not in (verdict.PASSED, "blocked")] or \
           [row for row in result["tests"] if row["status"] == "blocked"]
     if bad:
-        lines += [""] + failure_text(bad[0], exercise)
+        lines += [""] + failure_text(bad[0], exercise, folder)
     elif alone and exercise.kind == "kill":
         # Caught for the right reason, or by luck? That is for the student to see.
         row = result["tests"][0]
@@ -137,7 +167,18 @@ def false_alarm_text(row, exercise):
     return lines + ["", "  a hint:                  make hint%s" % exercise.id]
 
 
-def failure_text(row, exercise):
+def debugger_line(row, folder):
+    """Of a test that crashed or hangs: how to see where. Not of one that is unwritten."""
+    crashed = row["status"] in (verdict.DIED, verdict.HUNG) or \
+        "Test failed with exception: " in row["output"]
+    program, _, case = row["name"].partition("/")
+    if not folder or not crashed or not program.startswith("test_") or \
+            "CHECK(written) failed" in row["output"]:
+        return []
+    return ["  in a debugger:           VERDICT_TEST=%s gdb %s/%s" % (case, folder, program)]
+
+
+def failure_text(row, exercise, folder=None):
     if row["status"] == "blocked" and row["detail"].startswith("a false alarm"):
         return false_alarm_text(row, exercise)
     lines = ["what to mend first: test %s, %s" % (row["number"], row["name"])]
@@ -154,5 +195,6 @@ def failure_text(row, exercise):
         lines += [""] + ["    " + line for line in output]
     lines += ["", "  again, this test alone:  make ex%s TEST=%s" % (exercise.id,
                                                                    row["number"]),
+              *debugger_line(row, folder),
               "  a hint:                  make hint%s" % exercise.id]
     return lines

@@ -122,11 +122,15 @@ def patched(text, patch):
 
 
 def is_begun(exercise):
-    """Whether the student's file is another than the starter."""
+    """Whether the student's file is another than the starter. It may hold any bytes; one
+    that cannot be read is another one."""
     try:
-        return "\n".join(read(exercise.source)) != make(exercise)
+        with open(os.path.join(ROOT, exercise.source), "rb") as file:
+            return file.read() != make(exercise).encode()
     except FileNotFoundError:
         return False
+    except OSError:
+        return True
 
 
 def from_regions(exercise):

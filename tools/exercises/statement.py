@@ -177,6 +177,11 @@ def find(number):
     for page in pages():
         if NAME.search(page)[1] == number:
             return Exercise(page)
+    if number in ("", ".o"):  # "make ex": what make's own rules ask for is ex.o
+        raise Problem("which exercise? For example  make ex1.1 ; make exercises lists them")
+    if not re.fullmatch(r"\d(\.\d*)?", number):
+        raise Problem("an exercise has a number like 1.1, and \"%s\" is none; "
+                      "make exercises lists them" % number)
     known = [NAME.search(page)[1] for page in pages()]
     same = [name for name in known if name[0] == number[:1]]
     raise Problem("there is no exercise \"%s\"; there are: %s" % (

@@ -32,7 +32,7 @@ class Watch:
 
     def __init__(self, paths, use_inotify=True):
         self.seen = {path: content(path) for path in paths}
-        self.descriptor, self.why_polling = None, "told so"
+        self.descriptor, self.why_polling = None, "not asked for"
         if use_inotify:
             self.start_inotify({os.path.dirname(path) for path in paths})
 

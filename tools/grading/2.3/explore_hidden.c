@@ -14,14 +14,14 @@ static struct order orders[2] = { { .number = 1 }, { .number = 2 } };
 
 static void *put_second(void *unused)
 {
-    explore_name("waiter");
+    explore_name("customer");
     tray_put(&tray, &orders[1]);
     return unused;
 }
 
 static void *put_and_close(void *unused)
 {
-    explore_name("waiter");
+    explore_name("customer");
     tray_put(&tray, &orders[0]);
     tray_close(&tray);
     return unused;
