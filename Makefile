@@ -37,7 +37,7 @@ make lab           lesson 8's lab in full: an hour; goes on where it was interru
 make exercises     the exercises, what state yours are in, and what to type next
 make ex6.1         test your exercise 6.1: points, what broke, with which input
 make hint6.1       a hint for it: again for a clearer one, three in all
-make reset6.1      its starter again (yours is kept beside it)
+make reset6.1      its starter again (yours is kept, in .progress)
 make watch EX=6.1  test it each time that you save;  make progress: how far you are
 make MINE=1 lesson7   the lesson with your own modules of all exercises up to there in it;
                    MINE="2.1 6.1": with these only

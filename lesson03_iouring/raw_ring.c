@@ -7,12 +7,12 @@
  *
  * Invariants:
  *   - Each index is written by one side only. tail - head is the number of entries in
- * the queue, also after the 32-bit counters wrap, since unsigned subtraction wraps too.
+ *     the queue, also after the 32-bit counters wrap, since unsigned subtraction wraps too.
  *   - Who writes an entry publishes it by a release store of the tail; who reads it
- * loads the tail with acquire. The same pair in the other direction, on the head, says
- * "I am done with that slot, write over it".
+ *     loads the tail with acquire. The same pair in the other direction, on the head, says
+ *     "I am done with that slot, write over it".
  *   - sq_array exists for requests that are prepared out of order; we keep it the
- * identity.
+ *     identity.
  *
  * The system calls stand in raw_setup.c, so that here is nothing but memory.
  *
