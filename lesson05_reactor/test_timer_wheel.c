@@ -35,6 +35,37 @@ static void expect(bool holds, uint64_t from, uint64_t deadline, const char *wha
                  (unsigned long long)from, (unsigned long long)deadline, what);
 }
 
+static void expect_next(struct timer_wheel *wheel, uint64_t expected, const char *when)
+{
+    uint64_t got = timer_wheel_next(wheel);
+    if (got != expected)
+        fail_msg("%s: timer_wheel_next should be %llu, got %llu", when,
+                 (unsigned long long)expected, (unsigned long long)got);
+}
+
+/* Time moves on to `now`, and so many timers are due. */
+static void expect_expired(struct timer_wheel *wheel, uint64_t now, int expected,
+                           const char *when)
+{
+    int got = expire(wheel, now);
+    if (got != expected)
+        fail_msg("%s: advanced to %llu, %d should be due, got %d", when,
+                 (unsigned long long)now, expected, got);
+}
+
+/* NULL: the batch is over. */
+static void expect_pop(struct timer_wheel *wheel, const struct wheel_timer *expected,
+                       const char *when)
+{
+    const struct wheel_timer *got = timer_wheel_pop(wheel);
+    if (got != expected)
+        fail_msg("%s: pop should give %s, it gave %s", when,
+                 expected ? "a timer" : "NULL",
+                 !got       ? "NULL"
+                 : expected ? "another timer"
+                            : "a timer");
+}
+
 /* The batch is exactly these timers, in this order. */
 static void expect_batch(struct timer_wheel *wheel, const struct wheel_timer *timers,
                          int count)
@@ -168,11 +199,12 @@ static void T2_digits_that_wrap_are_not_late(void **state)
     timer_wheel_init(&wheel, 4095 - 2);
     timer_wheel_insert(&wheel, &far, 4096 + 1);
     timer_wheel_insert(&wheel, &near, 4096);
-    assert_int_equal(expire(&wheel, 4095), 0);
-    assert_int_equal(timer_wheel_next(&wheel), 4096);
-    assert_int_equal(expire(&wheel, 4096), 1);
-    assert_int_equal(timer_wheel_next(&wheel), 4097);
-    assert_int_equal(expire(&wheel, 4097), 1);
+    const char *when = "at 4093, inserted 4097 and 4096";
+    expect_expired(&wheel, 4095, 0, when);
+    expect_next(&wheel, 4096, when);
+    expect_expired(&wheel, 4096, 1, when);
+    expect_next(&wheel, 4097, when);
+    expect_expired(&wheel, 4097, 1, when);
 }
 
 static void T3_a_very_short_sleep_after_a_long_one_ends(void **state)
@@ -205,9 +237,10 @@ static void equal_deadlines_expire_in_order_of_insertion(void **state)
     timer_wheel_insert(&wheel, &timers[0], 5000);
     timer_wheel_insert(&wheel, &other, 4990);
     timer_wheel_insert(&wheel, &timers[1], 5000);
-    assert_int_equal(expire(&wheel, 4990), 1); /* the others cascade */
+    const char *when = "inserted 5000, 4990, 5000";
+    expect_expired(&wheel, 4990, 1, when); /* the others cascade */
     timer_wheel_insert(&wheel, &timers[2], 5000);
-    assert_int_equal(expire(&wheel, 4999), 0);
+    expect_expired(&wheel, 4999, 0, "three of 5000 are left");
     timer_wheel_insert(&wheel, &timers[3], 5000);
     timer_wheel_advance(&wheel, 6000);
     expect_batch(&wheel, timers, 4);
@@ -221,21 +254,25 @@ static void what_is_overdue_waits_for_the_next_advance(void **state)
     timer_wheel_init(&wheel, 100);
     timer_wheel_insert(&wheel, &later, 101);
     timer_wheel_insert(&wheel, &again, 3);
-    assert_int_equal(timer_wheel_next(&wheel), 100);
-    assert_null(timer_wheel_pop(&wheel));
+    const char *when = "at 100, inserted 101, and 3, which is over";
+    expect_next(&wheel, 100, when);
+    expect_pop(&wheel, NULL, when);
     timer_wheel_advance(&wheel, 101);
+    when = "advanced to 101, the overdue one first";
     for (int i = 0; i < 3; i++) { /* again and again does not trap the loop */
-        assert_ptr_equal(timer_wheel_pop(&wheel), &again);
+        expect_pop(&wheel, &again, when);
         timer_wheel_insert(&wheel, &again, 101);
         if (i == 0)
-            assert_ptr_equal(timer_wheel_pop(&wheel), &later);
-        assert_null(timer_wheel_pop(&wheel));
-        assert_int_equal(timer_wheel_next(&wheel), 101);
+            expect_pop(&wheel, &later, "at 101, the overdue one is out, 101 is due");
+        when = "at 101, popped and inserted for 101 again";
+        expect_pop(&wheel, NULL, when);
+        expect_next(&wheel, 101, when);
         timer_wheel_advance(&wheel, 101);
+        when = "advanced to 101 once more";
     }
     timer_wheel_remove(&wheel, &again);
-    assert_null(timer_wheel_pop(&wheel));
-    assert_int_equal(timer_wheel_next(&wheel), CLOCK_NEVER);
+    expect_pop(&wheel, NULL, "the last one was removed");
+    expect_next(&wheel, CLOCK_NEVER, "the last one was removed");
 }
 
 static void a_timer_of_the_batch_can_still_be_removed(void **state)
@@ -268,12 +305,12 @@ static void an_unfinished_batch_goes_on(void **state)
     for (int i = 0; i < 3; i++)
         timer_wheel_insert(&wheel, &timers[i], 10 + 100 * i);
     timer_wheel_advance(&wheel, 1000);
-    assert_ptr_equal(timer_wheel_pop(&wheel), &timers[0]);
-    assert_true(timer_wheel_next(&wheel) == 1000); /* do not sleep yet */
+    expect_pop(&wheel, &timers[0], "inserted 10, 110, 210, advanced to 1000");
+    expect_next(&wheel, 1000, "of 10, 110, 210 one was popped"); /* do not sleep yet */
     timer_wheel_insert(&wheel, &timers[0], 1001);
-    timer_wheel_advance(&wheel, 50); /* backwards: time stays */
-    assert_int_equal(pop_all(&wheel), 2);
-    assert_int_equal(timer_wheel_next(&wheel), 1001);
+    /* backwards: time stays */
+    expect_expired(&wheel, 50, 2, "at 1000, 110 and 210 not popped yet, 1001 inserted");
+    expect_next(&wheel, 1001, "at 1000, 1001 is left");
 }
 
 /* ---- next, remove */
@@ -290,10 +327,13 @@ static void next_is_exact_when_the_earliest_is_removed(void **state)
             timer_wheel_insert(&wheel, &timers[ordered ? i : i * 77 % COUNT],
                                NS_PER_S + (ordered ? i : i * 77 % COUNT) * 300);
         for (uint64_t i = 0; i < COUNT; i++) {
-            assert_int_equal(timer_wheel_next(&wheel), NS_PER_S + i * 300);
+            expect_next(&wheel, NS_PER_S + i * 300,
+                        ordered ? "inserted in order, all that were earlier are removed"
+                                : "inserted in disorder, all that were earlier are "
+                                  "removed");
             timer_wheel_remove(&wheel, &timers[i]);
         }
-        assert_int_equal(timer_wheel_next(&wheel), CLOCK_NEVER);
+        expect_next(&wheel, CLOCK_NEVER, "all 200 were removed");
     }
 }
 
@@ -336,9 +376,10 @@ static void a_gap_of_centuries_is_one_step(void **state)
         timer_wheel_init(&wheel, 0);
         timer_wheel_insert(&wheel, &last, UINT64_MAX - 1);
         timer_wheel_insert(&wheel, &first, 1 + i);
-        assert_int_equal(expire(&wheel, UINT64_MAX / 2), 1);
-        assert_int_equal(expire(&wheel, UINT64_MAX - 2), 0);
-        assert_int_equal(expire(&wheel, UINT64_MAX - 1), 1);
+        const char *when = "one within a microsecond, one at 2^64 - 2";
+        expect_expired(&wheel, UINT64_MAX / 2, 1, when);
+        expect_expired(&wheel, UINT64_MAX - 2, 0, when);
+        expect_expired(&wheel, UINT64_MAX - 1, 1, when);
     }
 }
 

@@ -37,9 +37,9 @@ static struct semaphore_acquire *acquire_of(struct waiter *waiter)
 static void serve_and_unlock(struct semaphore *semaphore)
 {
     /* exercise 7.2 { */
+    struct waiter *first;
     struct wake_batch batch;
     batch.count = 0;
-    struct waiter *first;
     while ((first = wait_queue_first(&semaphore->queue)) &&
            acquire_of(first)->wanted <= semaphore->permits) {
         semaphore->permits -= acquire_of(first)->wanted;

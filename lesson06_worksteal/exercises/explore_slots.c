@@ -1,6 +1,5 @@
 /* Every order of steps of the slots: two threads that take and give, and two workers that
  * keep their tasks in them. The letters of the scripts are explained in slots_players.h. */
-#include "lesson06_worksteal/deque.h"
 #include "lesson06_worksteal/exercises/slots_players.h"
 
 static void two_takers(void)
@@ -36,7 +35,8 @@ static int store[TASKS]; /* plain: task n lies in slot n, and says whose it is *
 struct worker {
     const char *name;
     int number;
-    struct deque deque;
+    int *line[TASKS]; /* its tasks, the oldest first; it spawns two */
+    unsigned first, last;
 };
 
 static struct worker workers[2] = { { .name = "worker 1", .number = 1 },
@@ -48,15 +48,15 @@ static void spawn(struct worker *me)
     if (slot < 0)
         return;
     store[slot] = me->number;
-    deque_push(&me->deque, (struct task *)(uintptr_t)&store[slot]);
+    me->line[me->last++] = &store[slot];
 }
 
 /* Runs the oldest task of a worker, and gives its slot back. */
 static void run(struct worker *whose)
 {
-    int *task = (int *)(uintptr_t)deque_steal(&whose->deque);
-    if (!task)
+    if (whose->first == whose->last)
         return;
+    int *task = whose->line[whose->first++];
     EXPLORE_RULE("S1", *task == whose->number,
                  "worker %d spawned a task, and it has become worker %d's",
                  whose->number, *task);
@@ -77,8 +77,6 @@ static void tasks_in_slots(void)
     pthread_t second;
     explore_name(workers[0].name);
     CHECK(slots_init(&slots, TASKS) == 0, "no slots");
-    for (int i = 0; i < 2; i++)
-        CHECK(deque_init(&workers[i].deque, DEQUE_FIFO, 4) == 0, "no deque");
     pthread_create(&second, NULL, second_main, NULL);
     spawn(&workers[0]);
     spawn(&workers[0]);
@@ -86,8 +84,6 @@ static void tasks_in_slots(void)
     pthread_join(second, NULL);
     for (int i = 0; i < 2 * TASKS; i++)
         run(&workers[i % 2]);
-    for (int i = 0; i < 2; i++)
-        deque_finish(&workers[i].deque);
 }
 
 #define CASE(scenario_)                                                                \

@@ -53,12 +53,12 @@ static void the_first_sleeper_keeps_watch(void **state)
     idle_init(&idle, 3);
     expect_place("worker 1 announces first, of three", idle_announce(&idle, 1, false),
                  IDLE_WATCH_LIMITED);
-    expect_counts("after that", 1, 0, 1);
+    expect_counts("after worker 1 announced", 1, 0, 1);
     if (!idle_start_search(&idle))
         fail_msg("worker 0, of three, may not search although nobody does");
     expect_place("worker 0 announces, a searcher", idle_announce(&idle, 0, true),
                  IDLE_OWN_PARKER);
-    expect_counts("after that", 2, 0, 1);
+    expect_counts("after worker 0 announced, a searcher", 2, 0, 1);
     expect_place("worker 2 announces last", idle_announce(&idle, 2, false),
                  IDLE_OWN_PARKER);
     expect_counts("all asleep", 3, 0, 1);
@@ -84,10 +84,10 @@ static void pick_wakes_one_and_only_if_nobody_searches(void **state)
     idle_announce(&idle, 2, false);
     expect_woken("pick, worker 1 in the watch and worker 2 asleep", idle_pick(&idle),
                  2);
-    expect_counts("after that", 1, 1, 1);
+    expect_counts("after a pick", 1, 1, 1);
     expect_woken("pick again, worker 2 counts as a searcher", idle_pick(&idle),
                  IDLE_NOBODY);
-    expect_counts("after that", 1, 1, 1);
+    expect_counts("after a pick that wakes nobody", 1, 1, 1);
 }
 
 static void the_last_searcher_hands_its_place_on(void **state)
@@ -99,15 +99,15 @@ static void the_last_searcher_hands_its_place_on(void **state)
     idle_announce(&idle, 2, false);
     expect_woken("end_search, another one searches on", idle_end_search(&idle),
                  IDLE_NOBODY);
-    expect_counts("after that", 1, 1, 2);
+    expect_counts("after one of two searchers ended", 1, 1, 2);
     expect_woken("end_search of the last searcher, worker 2 in the watch",
                  idle_end_search(&idle), IDLE_WATCH);
-    expect_counts("after that", 0, 1, 2);
+    expect_counts("after the last searcher ended", 0, 1, 2);
     if (!idle_retract(&idle, 2))
         fail_msg("retract of worker 2, which was woken: expected true, got false");
     expect_counts("worker 2 is awake", 0, 1, IDLE_NOBODY);
     expect_woken("end_search, nobody sleeps", idle_end_search(&idle), IDLE_NOBODY);
-    expect_counts("after that", 0, 0, IDLE_NOBODY);
+    expect_counts("after end_search, all awake", 0, 0, IDLE_NOBODY);
 }
 
 static void who_wakes_by_itself_searches_too(void **state)
@@ -146,12 +146,12 @@ static void the_watch_moves_on(void **state)
     if (!idle_try_watch(&idle, 0))
         fail_msg("try_watch, nobody keeps watch: expected true, got false");
     expect_woken("leave_watch, everybody awake", idle_leave_watch(&idle), IDLE_NOBODY);
-    expect_counts("after that", 0, 0, IDLE_NOBODY);
+    expect_counts("after leave_watch, all awake", 0, 0, IDLE_NOBODY);
     idle_try_watch(&idle, 0);
     expect_place("worker 1 announces, busy worker 0 keeps watch",
                  idle_announce(&idle, 1, false), IDLE_OWN_PARKER);
     expect_woken("leave_watch of worker 0", idle_leave_watch(&idle), 1);
-    expect_counts("after that", 0, 1, IDLE_NOBODY);
+    expect_counts("after leave_watch of worker 0", 0, 1, IDLE_NOBODY);
     /* Worker 1 in the watch with a limit, worker 0 asleep: 1 comes back, goes again. */
     idle_retract(&idle, 1);
     idle_announce(&idle, 1, true);

@@ -17,6 +17,10 @@ PATIENCE_S = 30
 REFUSED = "refused"
 
 
+class Refused(Problem):
+    """The machine does not do what is to be measured: that is a result, no failure."""
+
+
 def take(exercise, builder):
     return {"8.1": syscalls, "8.2": alive, "8.3": stall}[exercise.id](exercise, builder)
 
@@ -82,7 +86,8 @@ class Server:
         found = re.search(r"127\.0\.0\.1:(\d+)", line)
         if not found:
             self.__exit__()
-            raise Problem("%s does not start: %s" % (
+            kind = Refused if "this machine refuses" in self.said else Problem
+            raise kind("%s does not start: %s" % (
                 self.name, self.said or "it said nothing"))
         self.port = found[1]
         return self
@@ -133,7 +138,7 @@ def syscalls(exercise, builder):
     for name, connections in (("uring_64", 64), ("uring_1", 1)):
         try:
             numbers[name] = calls_a_request(ring, load, connections)
-        except Problem as problem:
+        except Refused as problem:
             print("    refused: %s" % problem)
             numbers[name] = REFUSED
     return numbers

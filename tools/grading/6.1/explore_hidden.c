@@ -5,7 +5,7 @@
 
 /* Whoever gets the one item: the deque is empty then, and has room for two. */
 GAME(push_after_a_lost_take, DEQUE_LIFO, 2, .before = "p", .owner = "tpp",
-     .thieves = { "s", "s" }, .rule = "S4")
+     .thieves = { "ss" }, .rule = "S4")
 
 /* The owner takes at the bottom, then claims at the top. */
 GAME(owner_at_both_ends, DEQUE_LIFO, 2, .before = "pp", .owner = "tdp",
