@@ -25,10 +25,10 @@
  * in hand:
  *   1. may_read is false only if the last recv answered EAGAIN and no event has come
  *      since; likewise may_write. Edge-triggered epoll reports a change once, so the
- * bit is the only memory of it (R1). A short read does not clear it: data and FIN may
+ *      bit is the only memory of it (R1). A short read does not clear it: data and FIN may
  *      come as one edge, and the FIN would never be read (R12).
  *   2. A live connection waits for an event of the direction that its state needs, or
- * is in machine->again. One that is neither would sleep for ever.
+ *      is in machine->again. One that is neither would sleep for ever.
  *   3. A closed connection is in no list but machine->dead, and keeps its memory until
  *      every event that epoll has already reported was handled (R4). */
 #include "lesson04_epoll/echo_conn.h"
