@@ -57,7 +57,8 @@ def exercise_lines(one, everything):
     bad = [row for row in one["tests"] if not row["passed"] and not row["by_hand"]]
     if not everything:
         first = told.first_to_mend(one)
-        bad = ([first] if first else []) + [row for row in bad if row["secret"]]
+        bad = ([first] if first else []) + [row for row in bad
+                                            if row["secret"] and row["asks"]]
     for row in bad:
         lines += ["", row["title"]] + told.explain(one, row)
     if not everything and bad and not bad[0]["secret"] and one["kind"] != "experiment":

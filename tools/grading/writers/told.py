@@ -7,6 +7,7 @@ terminal, and in which hidden tests are only what a student is told of them: the
 writer works on such a copy and on nothing else.
 """
 import functools
+import os
 import re
 import types
 
@@ -174,10 +175,16 @@ def by_hand(exercise):
     return sum(row["possible"] for row in exercise["tests"] if row["by_hand"])
 
 
+def source_of(exercise):
+    """How the student's file is called; "" for an exercise that this tree does not hold."""
+    return os.path.basename(getattr(exercise_of(exercise["exercise"]), "source", ""))
+
+
 def state_sentence(exercise):
     """What is to be said of an exercise before its tests; "" when they ran."""
     return {"tested": "", "untouched": "this is the starter, as it came",
-            "missing": "there was no file for it",
+            "missing": "there was no file for it: it is called %s" % source_of(exercise)
+                       if source_of(exercise) else "there was no file for it",
             "refused": "the file was not built, so no test ran:"}.get(
                 exercise["state"], exercise["state"])
 
