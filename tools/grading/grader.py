@@ -29,6 +29,7 @@ import copy
 import fcntl
 import hashlib
 import os
+import random
 import shutil
 import signal
 import tempfile
@@ -46,9 +47,21 @@ TOOL_MEMORY = 512 * box.MIB
 OUTPUT_LIMIT = 64 * 1024
 LOOK_LIMIT = 32 * box.MIB
 PREFIX = "grade."
-# One more correct version for a kill exercise: a test that knows the code of the others by
-# its bytes, and calls everything else wrong, raises a false alarm here.
-OTHERWISE, OTHERWISE_FLAGS = "reference_compiled_otherwise", ["-Og"]
+# The versions of a kill exercise can be compiled at home, and then a test need not test: it
+# can know them by their bytes. So each is compiled here with flags that are drawn by lot,
+# and the reference twice: who calls wrong what is not known raises a false alarm.
+OTHERWISE = "reference_compiled_otherwise"
+LEVELS = {False: ("-Og", "-O1", "-O2"), True: ("-Og", "-O1")}  # True: explored
+BY_LOT = ("-fno-omit-frame-pointer", "-fstack-protector-all", "-fno-inline",
+          "-fno-optimize-sibling-calls", "-fno-reorder-blocks", "-fno-if-conversion",
+          "-fno-tree-ter", "-fno-schedule-insns2", "-fno-tree-dce", "-fno-ipa-ra",
+          "-fno-shrink-wrap", "-fno-tree-pre")
+
+
+def flags_by_lot(explored):
+    lot = random.SystemRandom()
+    return [lot.choice(LEVELS[explored]), "-falign-functions=%d" % lot.choice((8, 16, 32, 64)),
+            *lot.sample(BY_LOT, lot.randrange(2, len(BY_LOT)))]
 
 
 class Builder(program.Builder):
@@ -93,8 +106,8 @@ class Builder(program.Builder):
     def compile_own(self, source, output, explored=False, include=None):
         if self.frozen:
             raise box.Failure("the course's tree was changed while it graded: %s" % source)
-        if os.path.basename(output) == OTHERWISE + ".o":
-            self.extra = OTHERWISE_FLAGS
+        if os.path.basename(os.path.dirname(os.path.dirname(output))) == "versions":
+            self.extra = flags_by_lot(explored)
         try:
             super().compile_own(source, output, explored, include)
         finally:
