@@ -1,6 +1,6 @@
 /* Assembly behind a comment that ends where only a compiler sees it: between the backslash
  * and the end of the line stands a form feed.
- * screen: refuses */
+ * screen alone: refuses */
 /* clang-format off */
 static void attack(void)
 {

@@ -1,5 +1,5 @@
 /* Assembly in the name of a function, by a macro of the C library's.
- * screen: refuses */
+ * screen alone: refuses */
 #include <sys/cdefs.h>
 
 int __REDIRECT(leave, (int), _exit);

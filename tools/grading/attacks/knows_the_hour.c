@@ -1,5 +1,5 @@
 /* When it was compiled: what runs first, and what later, is told by the clock.
- * screen: refuses */
+ * screen alone: refuses */
 #include <time.h>
 
 static void attack(void)

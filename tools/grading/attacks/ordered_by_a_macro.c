@@ -1,5 +1,5 @@
 /* The same by a macro of the course's: it tells the race detector that there is an order.
- * screen: refuses */
+ * screen alone: refuses */
 #define MEMCHECK_TSAN 1
 #include "common/memcheck.h"
 

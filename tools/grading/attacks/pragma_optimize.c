@@ -1,5 +1,5 @@
 /* Flags of its own.
- * screen: refuses */
+ * screen alone: refuses */
 #pragma GCC optimize("O0")
 
 static void attack(void)

@@ -1,5 +1,5 @@
 /* Code that the explorer does not see, and orders that it is only told of.
- * screen: refuses */
+ * screen alone: refuses */
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
 
