@@ -53,10 +53,10 @@ PREFIX = "grade."
 # and the reference twice: who calls wrong what is not known raises a false alarm.
 OTHERWISE = "reference_compiled_otherwise"
 LEVELS = {False: ("-Og", "-O1", "-O2"), True: ("-Og", "-O1")}  # True: explored
-BY_LOT = ("-fno-omit-frame-pointer", "-fstack-protector-all", "-fno-inline",
-          "-fno-optimize-sibling-calls", "-fno-reorder-blocks", "-fno-if-conversion",
-          "-fno-tree-ter", "-fno-schedule-insns2", "-fno-tree-dce", "-fno-ipa-ra",
-          "-fno-shrink-wrap", "-fno-tree-pre")
+BY_LOT = (  # what gcc and clang both take
+    "-fno-omit-frame-pointer", "-fstack-protector-all", "-fno-inline", "-fno-reorder-blocks",
+    "-fno-optimize-sibling-calls", "-fno-tree-ter", "-fno-schedule-insns2",
+    "-fno-tree-dce", "-fno-strict-aliasing", "-fno-jump-tables")
 
 
 def flags_by_lot(explored):
