@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/types.h>
@@ -36,6 +37,12 @@
 #include <cmocka.h>
 
 #include "common/check.h"
+
+/* 1: a form in which no test can pass. The grader runs a test that has passed once more
+ * with it: who says "passed" now is a forger. */
+#ifndef VERDICT_IN_VAIN
+#define VERDICT_IN_VAIN 0
+#endif
 
 enum { WORD = 32, PAGE = 4096 };
 
@@ -53,6 +60,18 @@ static void hide_word(void)
     CHECK(err == 0, "the verdict's page cannot be protected");
 }
 
+/* A wish, no more: beside the C library, where mmap would put it, its distance from any of
+ * the library's functions would be the same each time. */
+static void *anywhere(void)
+{
+    uint64_t random = 0;
+    const void *given = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+    if (given)
+        memcpy(&random, given, sizeof random);
+    return (void *)(uintptr_t)((UINT64_C(1) << 36) +
+                               (random >> 24) % (1u << 29) * PAGE);
+}
+
 static void read_word(int argc, char **argv, char **environment)
 {
     (void)argc;
@@ -63,8 +82,8 @@ static void read_word(int argc, char **argv, char **environment)
             verdict.fd = atoi(*entry + sizeof name - 1);
     if (verdict.fd < 0)
         return;
-    verdict.word =
-        mmap64(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    verdict.word = mmap64(anywhere(), PAGE, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(verdict.word != MAP_FAILED, "no memory for the verdict");
     struct iovec into = { .iov_base = verdict.word, .iov_len = WORD };
     ssize_t got = readv(verdict.fd, &into, 1);
@@ -130,6 +149,7 @@ int __wrap__cmocka_run_group_tests(const char *name, const struct CMUnitTest *te
     verdict.running = true;
     int failed = __real__cmocka_run_group_tests(name, tests, count, setup, teardown);
     verdict.running = false;
+    failed = failed || VERDICT_IN_VAIN;
     tell(failed ? "failed" : verdict.skipped ? "skipped" : "passed");
     return failed;
 }

@@ -201,6 +201,11 @@ class Builder:
             self.compile_own(source, output)
         return screen.defined(output)
 
+    def harness(self):
+        """What stands first in each program: the verdict, and what the grader puts between
+        it, the test and the student's file."""
+        return [self.object_of("common/verdict/verdict.c", False)]
+
     # ---- what the student brings
 
     def compile(self, exercise, source, output, explored=False):
@@ -223,9 +228,9 @@ class Builder:
         exercise, where the student's object is the program and `module` the version of the
         module under test. (ok, what the linker said)."""
         explored = is_explored(program) if program else module.startswith("explored:")
-        objects = [self.object_of("common/verdict/verdict.c", False)]
+        objects = [*self.harness()]
         if program:
-            objects.append(self.test_object(exercise, program))
+            objects += [self.test_object(exercise, program), *self.harness()[1:]]
         objects.append(student)
         if module:
             objects.append(module.replace("explored:", ""))

@@ -40,10 +40,28 @@ REDIRECTED = re.compile(r"explore_(self|atomic_init|poison|unpoison)")
 OF_EACH_THREAD = re.compile(r"_of_each$")
 # What nobody may call, although the course's own archives hold it.
 NEVER = re.compile(r"__(real|wrap_)_\w+|_?_?exit|fork|vfork|exec\w+|syscall|dl\w+|kill|ptrace")
+# How one tells a race detector that a race is none.
+ORDERS = re.compile(r"__tsan_(acquire|release)")
 
 SECTIONS = re.compile(r"\.(text|data|rodata|bss|tbss|tdata|debug_\w+|comment|note|eh_frame|"
                       r"rela|symtab|strtab|shstrtab|group|llvm_addrsig|relr)(\.|$)")
 DETECTORS_OWN = (".init_array.00099", ".init_array.0", ".init_array.1")  # gcc, clang
+
+# Words that no exercise needs, wherever they stand, and what they would be there for.
+WORDS = tuple((re.compile(r"\b(%s)\b" % words), why) for words, why in (
+    (r"asm|__asm|__asm__|__REDIRECT\w*|__LDBL_REDIR\w*|__ASMNAME\w*",
+     "an exercise needs no assembly"),
+    (r"_*no_sanitize\w*|_*no_instrument_function_*",
+     "the explorer and the sanitizers would not see that code"),
+    (r"__tsan_\w+", "the explorer must see the memory orders that you write"),
+    (r"_*section_*|_*optimize_*|_*alias_*|_*weakref_*|_*ifunc_*|_*symver_*|_*naked_*|"
+     r"_*(con|de)structor_*|_*patchable_function_entry_*",
+     "an attribute of gcc's that an exercise does not need (is it a name of yours? then "
+     "choose another)"),
+    (r"__DATE__|__TIME__|__TIMESTAMP__", "a result must not depend on the day"),
+    (r"_Pragma", "write #pragma, in a line of its own"),
+))
+PRAGMA = re.compile(r"once|STDC .*|(GCC|clang) diagnostic .*|pack *\(.*\)")
 INCLUDE = re.compile(r'<[A-Za-z0-9_/]+\.h>|"(common|lesson0[1-8]_[a-z]+)/[A-Za-z0-9_./]+\.h"')
 
 
@@ -55,7 +73,7 @@ def source(text):
         return "the file holds a zero byte"
     if "??" in text and re.search(r"\?\?[=/'()!<>-]", text):
         return "the file holds a trigraph"
-    plain = re.sub(r"\\[ \t]*\n", "", text)
+    plain = re.sub(r"\\[ \t\f\v\r]*\n", "", text)
     # A comment that never ends goes to the end of the file, and not into quadratic time.
     strings = re.compile(r'/\*.*?(?:\*/|\Z)|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
     code = strings.sub(lambda m: m[0] if m[0][0] in "\"'" else " ", plain)
@@ -70,11 +88,15 @@ def source(text):
                     "the lessons" % directive[2].strip()[:60]
         elif directive[1] in ("line", "ident", "assert") or directive[1].isdigit():
             return "a #%s directive (line %d)" % (directive[1], number)
+        elif directive[1] == "pragma" and not PRAGMA.fullmatch(directive[2].strip()):
+            return "#pragma %s: only once, STDC, pack, and GCC or clang diagnostic" % \
+                directive[2].strip()[:60]
     if re.search(r"##|%:%:", blank):
         return "## in a macro, which the screen cannot look through"
-    found = re.search(r"\b(asm|__asm|__asm__)\b", blank)
-    if found:
-        return "%s: an exercise needs no assembly" % found[0]
+    for words, why in WORDS:
+        found = words.search(blank)
+        if found:
+            return "%s: %s" % (found[0], why)
     return None
 
 
@@ -108,14 +130,17 @@ def compiled(path, may_define, may_call, is_test=False, explored=False, looker=l
         ["readelf", "-SW"], ["objdump", "-d", "--no-show-raw-insn"]))
     if headers is None or code is None:
         return "the compiler made no object of it that can be read"
-    sections = re.findall(r"^\s*\[ *\d+\] (\.\S+)\s+\S+\s+\S+\s+\S+\s+(\S+)",
+    sections = re.findall(r"^\s*\[ *\d+\] (\S+)\s+\S+\s+\S+\s+\S+\s+(\S+) +\S+ +(\S*)",
                           headers.decode(errors="replace"), re.M)
-    for name, size in sections:
+    for name, size, flags in sections:
         name = name[5:] if name.startswith(".rela.") else name
         # The race detector's own constructor, which explored code is compiled with: one
         # pointer, and no more.
         if explored and name in DETECTORS_OWN and (int(size, 16) in (8, 24)):
             continue
+        if name == ".note.GNU-stack" and "X" in flags:
+            return "a function inside a function whose address is taken: its code would " \
+                "stand on the stack"
         if not SECTIONS.match(name):
             return "a section %s, for code that runs by itself or stands in a special " \
                 "place" % name
@@ -131,6 +156,9 @@ def compiled(path, may_define, may_call, is_test=False, explored=False, looker=l
                 return "%s is global: only what the header declares may be (make it " \
                     "static)" % name
         elif letter in "UwvU":
+            if ORDERS.fullmatch(name):
+                return "it calls %s: the explorer must see the memory orders that you " \
+                    "write" % name
             if NEVER.fullmatch(name) or not (
                     LIBRARY.fullmatch(name) or name in may_call or
                     is_test and TESTING.fullmatch(name)):

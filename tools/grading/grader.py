@@ -29,6 +29,7 @@ import copy
 import fcntl
 import hashlib
 import os
+import random
 import shutil
 import signal
 import tempfile
@@ -45,10 +46,23 @@ TOOL_SECONDS = 60
 TOOL_MEMORY = 512 * box.MIB
 OUTPUT_LIMIT = 64 * 1024
 LOOK_LIMIT = 32 * box.MIB
+IN_VAIN = 4  # so many tests of a file are run again with a harness that passes none
 PREFIX = "grade."
-# One more correct version for a kill exercise: a test that knows the code of the others by
-# its bytes, and calls everything else wrong, raises a false alarm here.
-OTHERWISE, OTHERWISE_FLAGS = "reference_compiled_otherwise", ["-Og"]
+# The versions of a kill exercise can be compiled at home, and then a test need not test: it
+# can know them by their bytes. So each is compiled here with flags that are drawn by lot,
+# and the reference twice: who calls wrong what is not known raises a false alarm.
+OTHERWISE = "reference_compiled_otherwise"
+LEVELS = {False: ("-Og", "-O1", "-O2"), True: ("-Og", "-O1")}  # True: explored
+BY_LOT = (  # what gcc and clang both take
+    "-fno-omit-frame-pointer", "-fstack-protector-all", "-fno-inline", "-fno-reorder-blocks",
+    "-fno-optimize-sibling-calls", "-fno-tree-ter", "-fno-schedule-insns2",
+    "-fno-tree-dce", "-fno-strict-aliasing", "-fno-jump-tables")
+
+
+def flags_by_lot(explored):
+    lot = random.SystemRandom()
+    return [lot.choice(LEVELS[explored]), "-falign-functions=%d" % lot.choice((8, 16, 32, 64)),
+            *lot.sample(BY_LOT, lot.randrange(2, len(BY_LOT)))]
 
 
 class Builder(program.Builder):
@@ -56,7 +70,7 @@ class Builder(program.Builder):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.frozen, self.screening = False, True
+        self.frozen, self.screening, self.in_vain = False, True, False
         self.known, self.extra = {}, []
 
     def make(self, *arguments):
@@ -93,12 +107,33 @@ class Builder(program.Builder):
     def compile_own(self, source, output, explored=False, include=None):
         if self.frozen:
             raise box.Failure("the course's tree was changed while it graded: %s" % source)
-        if os.path.basename(output) == OTHERWISE + ".o":
-            self.extra = OTHERWISE_FLAGS
+        if "/versions/" in output or "/harness/" in output:
+            self.extra = flags_by_lot(explored) + [
+                "-DVERDICT_IN_VAIN=%d" % output.endswith("/vain.o")]
         try:
             super().compile_own(source, output, explored, include)
         finally:
             self.extra = []
+
+    def harness(self):
+        """The verdict in a form that nobody has seen at home, and so much between it, the
+        test and the student's file that nothing is where it was at home."""
+        true, vain, between = self.once("harness", self.make_harness)
+        return [vain if self.in_vain else true, between]
+
+    def make_harness(self):
+        folder = os.path.join(self.work, "harness")
+        os.makedirs(folder)
+        between = os.path.join(folder, "between.c")
+        with open(between, "w", encoding="ascii") as file:
+            for section in ("text", "data", 'section .rodata,\\"a\\"', "bss"):
+                file.write('__asm__(".%s\\n.zero %d\\n.text");\n' % (
+                    section, 16 * random.SystemRandom().randrange(1 << 12)))
+        made = [os.path.join(folder, name) for name in ("true.o", "vain.o", "between.o")]
+        for output in made:
+            self.compile_own(between if output == made[2] else "common/verdict/verdict.c",
+                             output)
+        return made
 
     def compiler(self, explored):
         return super().compiler(explored) + self.extra
@@ -126,7 +161,8 @@ class Builder(program.Builder):
 
     def objects(self, exercise, programs):
         """The paths of all that the linker reads for an exercise, but the student's."""
-        found = {self.object_of("common/verdict/verdict.c", False)}
+        self.harness()
+        found = set(self.known["harness"])
         kinds = {program.is_explored(name) for name in programs}
         if exercise.kind == "kill":
             kinds = {False, True}
@@ -138,6 +174,34 @@ class Builder(program.Builder):
 
 
 class Scorer(score.Scorer):
+    def score_tests(self, exercise, source, tests, result, folder, alone):
+        """Tests that have passed, some of them, run once more where none can pass."""
+        result = super().score_tests(exercise, source, tests, result, folder, alone)
+        passed = [test for test, row in zip(tests, result["tests"])
+                  if row["status"] == verdict.PASSED]
+        self.builder.in_vain = True
+        try:
+            forged = any(self.is_forged(exercise, test, folder) for test in
+                         random.SystemRandom().sample(passed, min(IN_VAIN, len(passed))))
+        finally:
+            self.builder.in_vain = False
+        for row in result["tests"] if forged else []:
+            row["status"], row["points"], row["output"] = verdict.FAILED, 0, ""
+            row["detail"] = "the file tells a test's result by itself: a test \"passed\" " \
+                "where none can"
+        return result
+
+    def is_forged(self, exercise, test, folder):
+        output = os.path.join(folder, "vain_" + test.program)
+        if not os.path.exists(output):
+            ok, said = self.builder.link(exercise, test.program, os.path.join(
+                folder, "explored.o" if program.is_explored(test.program) else "plain.o"),
+                output)
+            if not ok:
+                raise box.Failure("a program links once and not again: " + said)
+        return verdict.run(output, test.case, self.seconds(exercise, test),
+                           self.runner).status in (verdict.PASSED, verdict.SKIPPED)
+
     def correct_versions(self, exercise):
         return super().correct_versions(exercise) + [(OTHERWISE, exercise.module)]
 

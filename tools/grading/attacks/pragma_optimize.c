@@ -1,0 +1,7 @@
+/* Flags of its own.
+ * screen alone: refuses */
+#pragma GCC optimize("O0")
+
+static void attack(void)
+{
+}
