@@ -46,7 +46,6 @@ TOOL_SECONDS = 60
 TOOL_MEMORY = 512 * box.MIB
 OUTPUT_LIMIT = 64 * 1024
 LOOK_LIMIT = 32 * box.MIB
-IN_VAIN = 4  # so many tests of a file are run again with a harness that passes none
 PREFIX = "grade."
 # The versions of a kill exercise can be compiled at home, and then a test need not test: it
 # can know them by their bytes. So each is compiled here with flags that are drawn by lot,
@@ -175,14 +174,13 @@ class Builder(program.Builder):
 
 class Scorer(score.Scorer):
     def score_tests(self, exercise, source, tests, result, folder, alone):
-        """Tests that have passed, some of them, run once more where none can pass."""
+        """Each test that has passed runs once more where none can pass."""
         result = super().score_tests(exercise, source, tests, result, folder, alone)
         passed = [test for test, row in zip(tests, result["tests"])
                   if row["status"] == verdict.PASSED]
         self.builder.in_vain = True
         try:
-            forged = any(self.is_forged(exercise, test, folder) for test in
-                         random.SystemRandom().sample(passed, min(IN_VAIN, len(passed))))
+            forged = any(self.is_forged(exercise, test, folder) for test in passed)
         finally:
             self.builder.in_vain = False
         for row in result["tests"] if forged else []:
