@@ -1,4 +1,5 @@
-/* Exercise 1.3: A test for what every async function shares. What to do stands in 1.3_kill_async.md. */
+/* Exercise 1.3: A test for what every async function shares.
+ * What to do stands in 1.3_kill_async.md. */
 /* Tests for async.c: what every async function owes to whoever cancels it, walks it, or
  * waits for its end. The versions that are tried differ in async.c alone; the macros of
  * async.h are the course's own. */

@@ -1,15 +1,15 @@
 /* lender: a depot that lends out buffers, and customers who wait for one only so long.
  *
- * A depot owns a number of buffers, which it counts and no more. A loan is a leaf: READY
- * when a buffer was handed over. Who waits stands in a queue; a buffer that comes back
- * goes to the first of the queue at once, before anybody polls. A lapse is a leaf as well:
- * READY when so many ticks have passed since its first poll; whoever runs the program
- * moves the ticks on.
+ * A depot owns a number of buffers, which it counts and no more. A loan is a leaf:
+ * READY when a buffer was handed over. Who waits stands in a queue; a buffer that comes
+ * back goes to the first of the queue at once, before anybody polls. A lapse is a leaf
+ * as well: READY when so many ticks have passed since its first poll; whoever runs the
+ * program moves the ticks on.
  *
  * A customer is an async function. It asks for a buffer, but waits at most `patience`
  * ticks; then it is late, and asks anew. With the buffer it works for `work` ticks and
- * gives it back. It ends when it was served `visits` times, or when it is cancelled; then
- * it ends soon, with -ECANCELED. Whatever happens, it ends without a buffer.
+ * gives it back. It ends when it was served `visits` times, or when it is cancelled;
+ * then it ends soon, with -ECANCELED. Whatever happens, it ends without a buffer.
  *
  * When buffer and limit come in the same moment, the visit may count either way, but
  * the buffer is there. Ownership: loans and customers borrow depot and clock, which

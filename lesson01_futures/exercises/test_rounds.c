@@ -1,5 +1,5 @@
-/* Exercise 1.1: join, race, select and cancel_all, one order of events a test. Each failure
- * says after which event, what was expected, and what was there. */
+/* Exercise 1.1: join, race, select and cancel_all, one order of events a test. Each
+ * failure says after which event, what was expected, and what was there. */
 #include "common/testing/testing.h"
 
 #include "lesson01_futures/combine.h"
@@ -238,7 +238,8 @@ static void F4_race_awaits_a_loser_that_cannot_stop(void **state)
 
 /* ---- select */
 
-/* Waits for `rounds` reports, with a fresh gate in the place of each that was reported. */
+/* Waits for `rounds` reports, with a fresh gate in the place of each that was
+ * reported. */
 struct watcher {
     ASYNC_FRAME;
     struct select any;

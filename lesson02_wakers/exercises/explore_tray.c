@@ -24,8 +24,8 @@ static void *close_tray(void *unused)
     return unused;
 }
 
-/* One poll of a take against the other thread. If it is PENDING, the other one must have
- * woken the cook, and the next poll must be READY. */
+/* One poll of a take against the other thread. If it is PENDING, the other one must
+ * have woken the cook, and the next poll must be READY. */
 static int take_against(void *(*other)(void *), const char *what)
 {
     pthread_t thread;

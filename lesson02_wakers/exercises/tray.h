@@ -1,8 +1,8 @@
 /* tray: orders from many hands to one cook.
  *
- * Any thread puts an order on the tray. One task, the cook, takes them off, in the order
- * in which they were put there, and sleeps while there are none. A tray that is closed is
- * emptied first; then take ends with -EPIPE.
+ * Any thread puts an order on the tray. One task, the cook, takes them off, in the
+ * order in which they were put there, and sleeps while there are none. A tray that is
+ * closed is emptied first; then take ends with -EPIPE.
  *
  * Orders come in rushes, and most of them find the cook awake. So the cook says when it
  * sleeps (`asleep`), and a put that finds it awake wakes nobody.

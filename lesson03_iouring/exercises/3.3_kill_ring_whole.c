@@ -1,4 +1,5 @@
-/* Exercise 3.3: Tests for reading and writing all of it. What to do stands in 3.3_kill_ring_whole.md. */
+/* Exercise 3.3: Tests for reading and writing all of it.
+ * What to do stands in 3.3_kill_ring_whole.md. */
 /* A test program for ring_whole: what must happen when a step moves less than it was asked
  * to, moves nothing, or fails. The steps are scripted: scripted_ring.h says how. */
 #include "common/testing/testing.h"

@@ -1,8 +1,9 @@
 /* desk_kernel: the kernel that the tests of a desk play, and the readers.
  *
- * The desk's SQEs land in an array. The test decides when the kernel writes the bytes of a
- * read, when it answers, and in which order. As with the real one, no tool sees the write:
- * what is wrong with it shows later. To be included once, by a test program. */
+ * The desk's SQEs land in an array. The test decides when the kernel writes the bytes
+ * of a read, when it answers, and in which order. As with the real one, no tool sees
+ * the write: what is wrong with it shows later. To be included once, by a test
+ * program. */
 #ifndef EXERCISES_DESK_KERNEL_H
 #define EXERCISES_DESK_KERNEL_H
 

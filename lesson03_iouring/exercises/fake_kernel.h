@@ -1,9 +1,9 @@
 /* fake_kernel: the other side of a raw ring, in plain memory.
  *
- * A ring is memory and one call, raw_enter. The tests of exercise 3.1 bring both, so they
- * need no io_uring, and see each index as the kernel sees it. The kernel's half of the two
- * queues is kernel_take and kernel_answer; raw_enter only notes what it was asked, and a
- * test decides what the kernel does then. */
+ * A ring is memory and one call, raw_enter. The tests of exercise 3.1 bring both, so
+ * they need no io_uring, and see each index as the kernel sees it. The kernel's half of
+ * the two queues is kernel_take and kernel_answer; raw_enter only notes what it was
+ * asked, and a test decides what the kernel does then. */
 #ifndef EXERCISES_FAKE_KERNEL_H
 #define EXERCISES_FAKE_KERNEL_H
 

@@ -1,16 +1,16 @@
 /* scripted_ring: a ring whose answers the test writes down beforehand.
  *
- * ring_whole.c asks for steps by ring_read and ring_write. This header brings both, in the
- * place of those of ring_future.c: each step answers what the script says next, and is
- * noted. So no io_uring is needed, and a read can be as short as the test wants it.
+ * ring_whole.c asks for steps by ring_read and ring_write. This header brings both, in
+ * the place of those of ring_future.c: each step answers what the script says next, and
+ * is noted. So no io_uring is needed, and a read can be as short as the test wants it.
  *
  *     script(3, 0);                          two steps: three bytes, then the end
  *     struct ring_whole whole = ring_read_full(&no_ring, 5, into, 8, RING_NO_OFFSET);
  *     int64_t result = run(&whole);          then look at steps[0], steps[1], step_count
  *
- * There is one file behind every descriptor: the FILE_SIZE bytes at `file`. A step with an
- * offset begins there, one without (RING_NO_OFFSET) where the last step without ended.
- * Steps beyond the script answer -EPIPE: a loop that would not end ends so.
+ * There is one file behind every descriptor: the FILE_SIZE bytes at `file`. A step with
+ * an offset begins there, one without (RING_NO_OFFSET) where the last step without
+ * ended. Steps beyond the script answer -EPIPE: a loop that would not end ends so.
  *
  * To be included once, by the test program. */
 #ifndef EXERCISES_SCRIPTED_RING_H
@@ -23,8 +23,8 @@
 
 enum { FILE_SIZE = 64, STEPS_MAX = 16, POLLS_MAX = 1000 };
 
-/* In a script: this step waits until it is cancelled; this one moves all that it was asked
- * to. No step ever moves more than that, whatever the script says. */
+/* In a script: this step waits until it is cancelled; this one moves all that it was
+ * asked to. No step ever moves more than that, whatever the script says. */
 #define WAITS INT_MIN
 #define ALL INT_MAX
 
@@ -46,8 +46,8 @@ static const int *script_answers;
 static unsigned script_length;
 static size_t script_position; /* of a stream */
 
-/* Writes the answers down: results as a system call's, but negative errno. The file begins
- * anew with the letters a, b, c, ... */
+/* Writes the answers down: results as a system call's, but negative errno. The file
+ * begins anew with the letters a, b, c, ... */
 #define script(...)                                                                    \
     do {                                                                               \
         static const int answers_[] = { __VA_ARGS__ };                                 \

@@ -1,4 +1,5 @@
-/* Exercise 4.1: A connection that never waits. What to do stands in 4.1_echo_conn.md. */
+/* Exercise 4.1: A connection that never waits.
+ * What to do stands in 4.1_echo_conn.md. */
 /* echo_conn: read some, write all of it, read again - without ever waiting.
  *
  * With a thread for each connection this file is one loop of six lines. Here each place

@@ -1,5 +1,5 @@
-/* board_callers: who calls by the board of the tests. Each call has two callers, and each
- * of them the far end of a line. To be included once, by a test program. */
+/* board_callers: who calls by the board of the tests. Each call has two callers, and
+ * each of them the far end of a line. To be included once, by a test program. */
 #ifndef EXERCISES_BOARD_CALLERS_H
 #define EXERCISES_BOARD_CALLERS_H
 

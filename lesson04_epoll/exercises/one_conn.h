@@ -1,6 +1,7 @@
-/* one_conn: an echo machine without a listener, and one connection or more whose other end
- * the test has. Everything is a socket pair, and the test steps the machine itself, so each
- * event comes when the test wants it. To be included once, by a test program. */
+/* one_conn: an echo machine without a listener, and one connection or more whose other
+ * end the test has. Everything is a socket pair, and the test steps the machine itself,
+ * so each event comes when the test wants it. To be included once, by a test
+ * program. */
 #ifndef EXERCISES_ONE_CONN_H
 #define EXERCISES_ONE_CONN_H
 

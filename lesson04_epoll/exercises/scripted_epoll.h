@@ -1,17 +1,17 @@
 /* scripted_epoll: a kernel and a clock under the test's control.
  *
- * poller.c sleeps in epoll_wait or epoll_pwait2 and asks clock_now for the time. This header
- * brings all three, in the place of the C library's and of common/clock.c. A sleep takes no
- * time: it is noted, and the clock is set forward. Registrations are the real ones, and each
- * sleep looks at them first: who is ready ends it.
+ * poller.c sleeps in epoll_wait or epoll_pwait2 and asks clock_now for the time. This
+ * header brings all three, in the place of the C library's and of common/clock.c. A
+ * sleep takes no time: it is noted, and the clock is set forward. Registrations are the
+ * real ones, and each sleep looks at them first: who is ready ends it.
  *
  *     signals(10 * MS, 10 * MS);     a signal 10 ms into the first sleep, and 10 ms into
  *                                    the second; the third is not disturbed
  *     int n = poller_wait(&poller, events, 8, 50 * MS);
  *
- * then look at n, at passed(), and at sleeps[0], sleeps[1], sleep_count. A sleep that would
- * never end answers -EDEADLK, and so does one after a thousand others: a loop that spins
- * ends so.
+ * then look at n, at passed(), and at sleeps[0], sleeps[1], sleep_count. A sleep that
+ * would never end answers -EDEADLK, and so does one after a thousand others: a loop
+ * that spins ends so.
  *
  * To be included once, by the test program. */
 #ifndef EXERCISES_SCRIPTED_EPOLL_H

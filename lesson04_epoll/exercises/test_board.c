@@ -1,5 +1,5 @@
-/* A switchboard, stepped from the test's own thread: who hangs up before the same step is
- * in the same batch of events. */
+/* A switchboard, stepped from the test's own thread: who hangs up before the same step
+ * is in the same batch of events. */
 #include "lesson04_epoll/exercises/board_callers.h"
 
 static void callers_hear_each_other(void **state)

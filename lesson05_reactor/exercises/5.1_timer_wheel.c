@@ -1,4 +1,5 @@
-/* Exercise 5.1: A wheel for a million deadlines. What to do stands in 5.1_timer_wheel.md. */
+/* Exercise 5.1: A wheel for a million deadlines.
+ * What to do stands in 5.1_timer_wheel.md. */
 /* timer_wheel: insert, remove and expire in a few steps, whatever the number of timers.
  *
  * Problem: a server holds one time-out a connection and cancels nearly all of them. A

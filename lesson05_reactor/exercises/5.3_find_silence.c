@@ -1,4 +1,5 @@
-/* Exercise 5.3: The reader that went silent. What to do stands in 5.3_find_silence.md. */
+/* Exercise 5.3: The reader that went silent.
+ * What to do stands in 5.3_find_silence.md. */
 /* feed: a ready bit, and who waits for it.
  *
  * Problem: the kernel tells of news once. Idea: an edge sets `ready` and takes the waker of

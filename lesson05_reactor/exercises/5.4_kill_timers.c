@@ -1,4 +1,5 @@
-/* Exercise 5.4: Tests for timers, without waiting. What to do stands in 5.4_kill_timers.md. */
+/* Exercise 5.4: Tests for timers, without waiting.
+ * What to do stands in 5.4_kill_timers.md. */
 /* Tests of timers: what sleeps, what is fired, and when the one who parks is told.
  *
  * A world of timers_testing.h has a virtual clock, which only moves when a test says so,

@@ -81,7 +81,8 @@ static void *the_end_arrives(void *unused)
     return unused;
 }
 
-/* An edge has come for which there is nothing; the task tries in vain, and then waits. */
+/* An edge has come for which there is nothing; the task tries in vain, and then
+ * waits. */
 static void edge_after_nothing(void)
 {
     pthread_t kernel;

@@ -1,21 +1,22 @@
 /* feed: one descriptor that is read by one task, and the edges that tell of it.
  *
  * Some reactor calls feed_edge once for each edge that the kernel reports; a task reads
- * with AWAIT(self->read, feed_read(&feed, buffer, size)). What the reading itself is stands
- * behind a port: a socket in a program, an array in a test.
+ * with AWAIT(self->read, feed_read(&feed, buffer, size)). What the reading itself is
+ * stands behind a port: a socket in a program, an array in a test.
  *
  * An edge comes when bytes have arrived, and when the peer has ended its side; both may
- * come as one. The last edge of a feed has `hung_up` set. No edge tells of bytes that were
- * left lying: so a feed remembers that there may be some ("ready") until a try shows that
- * there are none, and a read that finds it ready does not wait (RULES R1, R2).
+ * come as one. The last edge of a feed has `hung_up` set. No edge tells of bytes that
+ * were left lying: so a feed remembers that there may be some ("ready") until a try
+ * shows that there are none, and a read that finds it ready does not wait (RULES R1,
+ * R2).
  *
  * To try in vain costs a system call. A try that brings less than the buffer holds has
- * emptied the stream, and the next read waits without trying, unless the peer has hung up:
- * then the end is still to be read (R12). An edge that comes while a try is going on
- * counts as news, whatever the try brings.
+ * emptied the stream, and the next read waits without trying, unless the peer has hung
+ * up: then the end is still to be read (R12). An edge that comes while a try is going
+ * on counts as news, whatever the try brings.
  *
- * Ownership: borrows the port; a read borrows the feed and the buffer. Threads: edges from
- * any; one read at a time, polled by any. */
+ * Ownership: borrows the port; a read borrows the feed and the buffer. Threads: edges
+ * from any; one read at a time, polled by any. */
 #ifndef LESSON05_EXERCISES_FEED_H
 #define LESSON05_EXERCISES_FEED_H
 

@@ -1,8 +1,8 @@
-/* feed_testing: a port whose bytes are a string, and which counts what is asked of it. For
- * the tests of exercise 5.3 only.
+/* feed_testing: a port whose bytes are a string, and which counts what is asked of it.
+ * For the tests of exercise 5.3 only.
  *
- * `during`: what happens inside the next try, after it has looked: the place where another
- * thread's edge hurts, without another thread. */
+ * `during`: what happens inside the next try, after it has looked: the place where
+ * another thread's edge hurts, without another thread. */
 #ifndef LESSON05_EXERCISES_FEED_TESTING_H
 #define LESSON05_EXERCISES_FEED_TESTING_H
 

@@ -1,5 +1,5 @@
-/* Exercise 5.3, on one thread: what a feed does when nothing comes in between, and with an
- * edge in the one place where it hurts. */
+/* Exercise 5.3, on one thread: what a feed does when nothing comes in between, and with
+ * an edge in the one place where it hurts. */
 #include "common/testing/testing.h"
 
 #include "lesson02_wakers/waker_probe.h"

@@ -1,5 +1,5 @@
-/* Exercise 5.1, the first steps of a timer wheel: each of them says what was put in, what
- * was expected and what came out. */
+/* Exercise 5.1, the first steps of a timer wheel: each of them says what was put in,
+ * what was expected and what came out. */
 #include "common/testing/testing.h"
 
 #include "lesson05_reactor/timer_wheel.h"

@@ -1,4 +1,5 @@
-/* Exercise 6.4: What an injector must never do. What to do stands in 6.4_kill_injector.md. */
+/* Exercise 6.4: What an injector must never do.
+ * What to do stands in 6.4_kill_injector.md. */
 /* Every order of steps of the injector: cases that stay quiet on any right version of
  * injector.c, and find what is wrong with the others. A case creates threads, joins them,
  * and says by EXPLORE_RULE what must hold. Data races, leaks and threads that wait for

@@ -1,5 +1,6 @@
-/* Every order of steps of the slots: two threads that take and give, and two workers that
- * keep their tasks in them. The letters of the scripts are explained in slots_players.h. */
+/* Every order of steps of the slots: two threads that take and give, and two workers
+ * that keep their tasks in them. The letters of the scripts are explained in
+ * slots_players.h. */
 #include "lesson06_worksteal/exercises/slots_players.h"
 
 static void two_takers(void)

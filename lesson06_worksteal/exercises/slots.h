@@ -1,13 +1,14 @@
 /* slots: which places of a small store are free.
  *
  * A pool that keeps its tasks in a fixed store has to know which places are free. Who
- * spawns takes one, who ends a task gives its place back. Any thread may do either at any
- * time, and the kernel may hold a thread up between any two of its steps for as long as it
- * likes: a second is nothing, and a hundred million changes fit into it.
+ * spawns takes one, who ends a task gives its place back. Any thread may do either at
+ * any time, and the kernel may hold a thread up between any two of its steps for as
+ * long as it likes: a second is nothing, and a hundred million changes fit into it.
  *
- * Promises: a slot that was taken is nobody else's until it is given back. What its last
- * holder wrote before giving it back, its next holder sees. A slot that was given back can
- * be taken again: none is lost. Which one of the free slots a take gets is not promised.
+ * Promises: a slot that was taken is nobody else's until it is given back. What its
+ * last holder wrote before giving it back, its next holder sees. A slot that was given
+ * back can be taken again: none is lost. Which one of the free slots a take gets is not
+ * promised.
  *
  * Ownership: caller-owned memory, nothing to finish. Threads: any. */
 #ifndef LESSON06_EXERCISES_SLOTS_H

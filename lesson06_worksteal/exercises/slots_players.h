@@ -1,8 +1,8 @@
-/* slots_players: what the explored programs of the slots share: players that take and give
- * by a script, and the count at the end.
+/* slots_players: what the explored programs of the slots share: players that take and
+ * give by a script, and the count at the end.
  *
- * A script is a string, a letter an operation: t take a slot and keep it; 0 give back the
- * first of those that one keeps, 1 the second. */
+ * A script is a string, a letter an operation: t take a slot and keep it; 0 give back
+ * the first of those that one keeps, 1 the second. */
 #ifndef LESSON06_EXERCISES_SLOTS_PLAYERS_H
 #define LESSON06_EXERCISES_SLOTS_PLAYERS_H
 

@@ -1,5 +1,5 @@
-/* The two ends of the deque, one thread: what comes out where, and what is refused. Items
- * are numbers; nobody looks behind them. */
+/* The two ends of the deque, one thread: what comes out where, and what is refused.
+ * Items are numbers; nobody looks behind them. */
 #include "common/testing/testing.h"
 
 #include "lesson06_worksteal/deque.h"

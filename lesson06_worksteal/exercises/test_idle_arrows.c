@@ -1,5 +1,5 @@
-/* The arrows of idle.h's picture, one thread: who is woken, who keeps watch, who counts as
- * a searcher. */
+/* The arrows of idle.h's picture, one thread: who is woken, who keeps watch, who counts
+ * as a searcher. */
 #include "common/testing/testing.h"
 
 #include "lesson06_worksteal/idle.h"

@@ -1,4 +1,5 @@
-/* Exercise 7.2: A semaphore that loses no permit. What to do stands in 7.2_semaphore.md. */
+/* Exercise 7.2: A semaphore that loses no permit.
+ * What to do stands in 7.2_semaphore.md. */
 /* semaphore: permits are handed over, never thrown into the crowd.
  *
  * Problem: if a release only adds to a counter and wakes somebody, a task that happens to

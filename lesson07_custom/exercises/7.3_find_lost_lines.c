@@ -1,4 +1,5 @@
-/* Exercise 7.3: The lines that never came back. What to do stands in 7.3_find_lost_lines.md. */
+/* Exercise 7.3: The lines that never came back.
+ * What to do stands in 7.3_find_lost_lines.md. */
 /* lines: a query is four awaits.
  *
  * The pool is a channel of pointers: who receives one has the line, who sends it back has

@@ -1,4 +1,5 @@
-/* Exercise 7.4: Tests for a read-write lock. What to do stands in 7.4_kill_rwlock.md. */
+/* Exercise 7.4: Tests for a read-write lock.
+ * What to do stands in 7.4_kill_rwlock.md. */
 /* Tests of rwlock.h, as explored cases: each scenario is run in every order that its
  * threads may take, and EXPLORE_RULE says what must hold in all of them.
  *

@@ -3,10 +3,10 @@
  *     AWAIT(self->query, query(self->lines, 42));
  *     if (self->query.result < 0) ...              // cancelled, or the pool is closed
  *
- * A query waits for an idle line, sends its question, waits for the answer, and hangs up.
- * On a line questions are answered in their order, so a query that gives up after it has
- * asked owes something: its answer still comes, and must not be taken for the answer to
- * the next question on that line.
+ * A query waits for an idle line, sends its question, waits for the answer, and hangs
+ * up. On a line questions are answered in their order, so a query that gives up after
+ * it has asked owes something: its answer still comes, and must not be taken for the
+ * answer to the next question on that line.
  *
  * What is promised:
  *   L1  A line is idle or in use by one query, always. When no query is running, all are
@@ -17,8 +17,8 @@
  *       at the latest when the backend has answered all that was asked on its line.
  *
  * Ownership: caller-owned memory; owns its channels. The far ends of the lines are the
- * backend's: it receives from questions, and sends to answers. Threads: one; its tasks may
- * be many. Errors: negative errno. */
+ * backend's: it receives from questions, and sends to answers. Threads: one; its tasks
+ * may be many. Errors: negative errno. */
 #ifndef LESSON07_EXERCISES_LINES_H
 #define LESSON07_EXERCISES_LINES_H
 

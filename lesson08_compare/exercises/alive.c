@@ -4,10 +4,10 @@
  *
  * Each task spawns two children, joins both and ends; those at the given depth end at
  * once. One executor runs them: first in, first out, or what was spawned last first
- * (run_order.h). Prints one line of JSON: how many tasks there were, how many were alive
- * at the most (spawned, and not at their end), and how many polls it took. One run differs
- * from the next only where the executor looked at its inbox sooner, because polls were
- * slow (pace.h). */
+ * (run_order.h). Prints one line of JSON: how many tasks there were, how many were
+ * alive at the most (spawned, and not at their end), and how many polls it took. One
+ * run differs from the next only where the executor looked at its inbox sooner, because
+ * polls were slow (pace.h). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

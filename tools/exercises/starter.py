@@ -80,8 +80,9 @@ def make(exercise):
 
 
 def headline(exercise):
-    return "/* Exercise %s: %s. What to do stands in %s. */" % (
+    line = "/* Exercise %s: %s. What to do stands in %s. */" % (
         exercise.id, exercise.title, os.path.basename(exercise.page))
+    return line if len(line) <= 88 else line.replace(" What to do", "\n * What to do")
 
 
 def answer_sheet(exercise):

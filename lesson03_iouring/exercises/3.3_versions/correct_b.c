@@ -1,5 +1,5 @@
-/* ring_whole, written by hand: no async function, but a future that polls the step itself
- * until it is through. It asks for nearly two gigabytes a step at most. */
+/* ring_whole, written by hand: no async function, but a future that polls the step
+ * itself until it is through. It asks for nearly two gigabytes a step at most. */
 #include "lesson03_iouring/ring_whole.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* poller, for kernels of any age: it never asks for epoll_pwait2, sleeps in milliseconds,
- * a day at most at once, and looks at the clock after each sleep. */
+/* poller, for kernels of any age: it never asks for epoll_pwait2, sleeps in
+ * milliseconds, a day at most at once, and looks at the clock after each sleep. */
 #include "lesson04_epoll/poller.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* timers, made in another way: a correct version for exercise 5.4.
  *
- * The sleeper is told whenever the earliest deadline has changed, asleep or not: nothing is
- * remembered of what it sleeps for. What is due is taken out one at a time, and woken before
- * the next one is looked for. The clock is always read exactly. */
+ * The sleeper is told whenever the earliest deadline has changed, asleep or not:
+ * nothing is remembered of what it sleeps for. What is due is taken out one at a time,
+ * and woken before the next one is looked for. The clock is always read exactly. */
 #include "lesson05_reactor/timers.h"
 
 #include <errno.h>
@@ -101,8 +101,8 @@ void timers_finish(struct timers *timers)
     timers->wheel.due.next = NULL;
 }
 
-/* One that is due, or NULL. It may not be gone before its completion is completed, so it is
- * marked with the lock held. */
+/* One that is due, or NULL. It may not be gone before its completion is completed, so
+ * it is marked with the lock held. */
 static struct completion *take_due(struct timers *timers)
 {
     lock(timers);

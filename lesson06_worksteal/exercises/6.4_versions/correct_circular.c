@@ -1,6 +1,6 @@
-/* injector, as right as the lesson's, made in another way: the list is circular, and one
- * pointer is enough, to the link of the last task, which points at the first one. A pop
- * takes the lock without a look at the length first, and the length is counted by
+/* injector, as right as the lesson's, made in another way: the list is circular, and
+ * one pointer is enough, to the link of the last task, which points at the first one. A
+ * pop takes the lock without a look at the length first, and the length is counted by
  * read-modify-writes. */
 #include "lesson06_worksteal/injector.h"
 

@@ -1,11 +1,11 @@
 /* rwlock, made in another way: nobody is let in by somebody else.
  *
  * Who waits stays in line until its own poll takes the lock. Whoever makes room tells
- * those at the front who may go in now, each once, and leaves the rest to them. So between
- * the telling and the poll the lock is free, and only the line keeps others out: a new one
- * passes nobody who wants something else. Invariant, whenever the lock is free: all those
- * at the front of the line who may go in have been told, and stay told until they go in or
- * are cancelled. */
+ * those at the front who may go in now, each once, and leaves the rest to them. So
+ * between the telling and the poll the lock is free, and only the line keeps others
+ * out: a new one passes nobody who wants something else. Invariant, whenever the lock
+ * is free: all those at the front of the line who may go in have been told, and stay
+ * told until they go in or are cancelled. */
 #include "lesson07_custom/rwlock.h"
 
 #include <errno.h>

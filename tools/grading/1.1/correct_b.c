@@ -6,9 +6,8 @@
  * and has therefore arranged for its wake (F2). */
 #include "lesson01_futures/combine.h"
 
-/* One tour of the children, as on a ring: it ends when everybody was asked since the last
- * cancel. Returns whether somebody
- * is left. */
+/* One tour of the children, as on a ring: it ends when everybody was asked since the
+ * last cancel. Returns whether somebody is left. */
 struct tour {
     struct future **children; /* borrows */
     unsigned count;

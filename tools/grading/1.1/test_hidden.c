@@ -1,5 +1,6 @@
-/* Hidden tests of exercise 1.1. They ask for cancels that come from below, for the context
- * that children are given, and for a cancel that comes when there is a winner already. */
+/* Hidden tests of exercise 1.1. They ask for cancels that come from below, for the
+ * context that children are given, and for a cancel that comes when there is a winner
+ * already. */
 #include "common/testing/testing.h"
 
 #include "lesson01_futures/combine.h"

@@ -1,5 +1,5 @@
-/* lender, repaired in another way: when the limit wins, the limit counts, and the loser is
- * discarded.
+/* lender, repaired in another way: when the limit wins, the limit counts, and the loser
+ * is discarded.
  *
  * Invariant of the depot: while somebody waits, no buffer lies there. So a buffer that
  * comes back is handed to the first in the queue, who learns of it at the next poll; in

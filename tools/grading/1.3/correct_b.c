@@ -1,5 +1,5 @@
-/* Tests for async.c in another style: one async function that follows a script, and a table
- * of what is to come out of it. */
+/* Tests for async.c in another style: one async function that follows a script, and a
+ * table of what is to come out of it. */
 #include "common/testing/testing.h"
 
 #include "lesson01_futures/async.h"

@@ -1,6 +1,6 @@
 /* What the hidden tests of exercise 2.2 ask, in every order of steps: whether a receive
- * that was polled with one waker and then with another, and one that follows a cancelled
- * one, is woken by a send. */
+ * that was polled with one waker and then with another, and one that follows a
+ * cancelled one, is woken by a send. */
 #include <errno.h>
 #include <pthread.h>
 
@@ -20,7 +20,8 @@ static void *send(void *unused)
     return unused;
 }
 
-/* It is polled by `second` while the sender sends; whatever happens, it gets the value. */
+/* It is polled by `second` while the sender sends; whatever happens, it gets the
+ * value. */
 static void last_poll_against_send(struct oneshot_receive *receive)
 {
     pthread_t other;

@@ -1,5 +1,6 @@
 /* What the hidden tests of exercise 2.2 ask, on one thread: whether NULL can be sent,
- * received and disposed of; whether a receive that waits ends when its own side closes. */
+ * received and disposed of; whether a receive that waits ends when its own side
+ * closes. */
 #include "lesson02_wakers/waker_probe.h"
 
 #include <errno.h>

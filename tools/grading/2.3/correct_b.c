@@ -1,10 +1,10 @@
 /* tray: the second correct solution of exercise 2.3.
  *
- * Another design: `asleep` is not used at all. Each put asks the cell, which knows whether
- * somebody waits: its state is changed by read-modify-writes on both sides, so of a
- * registration and a wake one is first, and the second one sees what came before it. A
- * put costs one atomic step more. What the cook took off stays as it lies, newest first,
- * and each take walks to its end. */
+ * Another design: `asleep` is not used at all. Each put asks the cell, which knows
+ * whether somebody waits: its state is changed by read-modify-writes on both sides, so
+ * of a registration and a wake one is first, and the second one sees what came before
+ * it. A put costs one atomic step more. What the cook took off stays as it lies, newest
+ * first, and each take walks to its end. */
 #include "lesson02_wakers/exercises/tray.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* What the hidden tests of exercise 2.3 ask: whether the cook is woken the second time as
- * the first time, and whether it gets the last order and then the end when one thread
- * puts and closes. */
+/* What the hidden tests of exercise 2.3 ask: whether the cook is woken the second time
+ * as the first time, and whether it gets the last order and then the end when one
+ * thread puts and closes. */
 #include <errno.h>
 #include <pthread.h>
 

@@ -1,5 +1,6 @@
-/* raw_ring, another way: a slot is filled in place and then published, every access to an index
- * is seq_cst, which pairs with each of the kernel's, and answers are copied field by field. */
+/* raw_ring, another way: a slot is filled in place and then published, every access to
+ * an index is seq_cst, which pairs with each of the kernel's, and answers are copied
+ * field by field. */
 #include "lesson03_iouring/raw_ring.h"
 
 #include <errno.h>

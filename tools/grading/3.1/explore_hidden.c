@@ -1,5 +1,6 @@
 /* Hidden test of exercise 3.1: a slot of the submission queue is written over while the
- * kernel may still read it, unless the program sees in the right way that it is free. */
+ * kernel may still read it, unless the program sees in the right way that it is
+ * free. */
 #include <pthread.h>
 #include <sched.h>
 

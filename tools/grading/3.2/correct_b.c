@@ -1,6 +1,6 @@
-/* desk, another way: no slots. Each read is a block of its own with its buffer in it, in a
- * list, and is given back when the last completion that names it has come: its own and that
- * of its cancel. */
+/* desk, another way: no slots. Each read is a block of its own with its buffer in it,
+ * in a list, and is given back when the last completion that names it has come: its own
+ * and that of its cancel. */
 #include "lesson03_iouring/exercises/desk.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* Hidden tests of exercise 3.2: a cancel whose answer comes after the read's own end, and
- * a cancel for which there is no SQE. */
+/* Hidden tests of exercise 3.2: a cancel whose answer comes after the read's own end,
+ * and a cancel for which there is no SQE. */
 #include "lesson03_iouring/exercises/desk_kernel.h"
 
 static struct reader ann, bob;

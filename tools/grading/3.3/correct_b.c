@@ -1,4 +1,5 @@
-/* Another test program for ring_whole: one table of scripts, for each what must come out. */
+/* Another test program for ring_whole: one table of scripts, for each what must come
+ * out. */
 #include "common/testing/testing.h"
 
 #include "lesson03_iouring/exercises/scripted_ring.h"

@@ -1,5 +1,5 @@
-/* echo_conn, another way: one function makes one system call, in whichever direction the
- * state asks for, and one place judges what came of it. */
+/* echo_conn, another way: one function makes one system call, in whichever direction
+ * the state asks for, and one place judges what came of it. */
 #include "lesson04_epoll/echo_conn.h"
 
 #include <errno.h>

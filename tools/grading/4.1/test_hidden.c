@@ -1,5 +1,5 @@
-/* Hidden tests of exercise 4.1: an edge that comes while the other direction is stuck, a
- * connection closed while its turn is postponed, and an error that is not the end. */
+/* Hidden tests of exercise 4.1: an edge that comes while the other direction is stuck,
+ * a connection closed while its turn is postponed, and an error that is not the end. */
 #include "lesson04_epoll/exercises/one_conn.h"
 
 static struct echo_conn *conn;

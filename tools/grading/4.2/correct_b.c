@@ -1,6 +1,6 @@
-/* board, another way: places have a generation. The poller's user pointer is no pointer but
- * a number, place and generation; an event whose generation is another is for somebody who
- * was there before. Places are used again at once. */
+/* board, another way: places have a generation. The poller's user pointer is no pointer
+ * but a number, place and generation; an event whose generation is another is for
+ * somebody who was there before. Places are used again at once. */
 #include "lesson04_epoll/exercises/board.h"
 
 #include <errno.h>

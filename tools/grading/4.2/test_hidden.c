@@ -1,5 +1,5 @@
-/* Hidden tests of exercise 4.2: all calls end in one batch, and all places have a new call
- * at once; a duplicate is alive through many calls in the same place. */
+/* Hidden tests of exercise 4.2: all calls end in one batch, and all places have a new
+ * call at once; a duplicate is alive through many calls in the same place. */
 #include "lesson04_epoll/exercises/board_callers.h"
 
 static void a_whole_board_changes_in_one_batch(void **state)

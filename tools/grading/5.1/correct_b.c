@@ -1,8 +1,9 @@
 /* timer_wheel, made in another way: a radix heap (Ahuja, Mehlhorn, Orlin and Tarjan,
  * "Faster Algorithms for the Shortest Path Problem", 1990). One bucket for each bit, no
- * slots: a deadline lies in the bucket of the highest bit in which it differs from the last
- * one that came out. The first bucket that is not empty holds the earliest, and it is
- * searched for; nothing is remembered of it. The buckets lie in the struct's slots. */
+ * slots: a deadline lies in the bucket of the highest bit in which it differs from the
+ * last one that came out. The first bucket that is not empty holds the earliest, and it
+ * is searched for; nothing is remembered of it. The buckets lie in the struct's
+ * slots. */
 #include "lesson05_reactor/timer_wheel.h"
 
 #include "common/check.h"

@@ -1,5 +1,5 @@
-/* Exercise 5.1, hidden: what may happen between two pops, what is left of a slot of which
- * parts were removed, and a wheel that is asked at odd moments. */
+/* Exercise 5.1, hidden: what may happen between two pops, what is left of a slot of
+ * which parts were removed, and a wheel that is asked at odd moments. */
 #include "common/testing/testing.h"
 
 #include "lesson05_reactor/timer_wheel.h"

@@ -1,6 +1,6 @@
-/* timeout, made in another way: two futures in an array, and a loop that goes on as long as
- * something moves. Each round polls whoever is not done; who is left over when the other is
- * done is cancelled, and polled in the next round. */
+/* timeout, made in another way: two futures in an array, and a loop that goes on as
+ * long as something moves. Each round polls whoever is not done; who is left over when
+ * the other is done is cancelled, and polled in the next round. */
 #include "lesson05_reactor/timeout.h"
 
 enum { CHILD, SLEEP, BOTH };

@@ -1,5 +1,5 @@
-/* Exercise 5.2, hidden: a timeout around a timeout, and what may come while the loser is
- * awaited: another waker, polls that nobody asked for, a cancel. */
+/* Exercise 5.2, hidden: a timeout around a timeout, and what may come while the loser
+ * is awaited: another waker, polls that nobody asked for, a cancel. */
 #include "lesson05_reactor/timers_testing.h"
 
 #include "lesson05_reactor/timeout.h"

@@ -1,10 +1,11 @@
-/* feed, made in another way: the ready bit is taken before the try, not cleared after it.
+/* feed, made in another way: the ready bit is taken before the try, not cleared after
+ * it.
  *
- * Who tries takes the bit; an edge that comes meanwhile sets it again, and nobody needs to
- * count edges. A try that may have left something puts the bit back.
+ * Who tries takes the bit; an edge that comes meanwhile sets it again, and nobody needs
+ * to count edges. A try that may have left something puts the bit back.
  *
- * Invariant: bytes or an end that nobody has read imply `ready`, or a try in progress that
- * will put it back, or an edge on its way. */
+ * Invariant: bytes or an end that nobody has read imply `ready`, or a try in progress
+ * that will put it back, or an edge on its way. */
 #include "lesson05_reactor/exercises/feed.h"
 
 #include <errno.h>

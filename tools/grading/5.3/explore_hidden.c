@@ -1,5 +1,5 @@
-/* Exercise 5.3, hidden: every order of steps of a task that reads until the end while bytes
- * and the end arrive. */
+/* Exercise 5.3, hidden: every order of steps of a task that reads until the end while
+ * bytes and the end arrive. */
 #include "common/explore/explore.h"
 #include "lesson05_reactor/exercises/feed.h"
 #include "lesson05_reactor/explore_sleepers.h"
@@ -69,8 +69,8 @@ static void *a_byte_and_then_the_end(void *unused)
     return unused;
 }
 
-/* However the bytes and the end are spread over edges and tries, what comes out is three
- * bytes, or fewer at a time, and then the end. */
+/* However the bytes and the end are spread over edges and tries, what comes out is
+ * three bytes, or fewer at a time, and then the end. */
 static void until_the_end(void)
 {
     pthread_t kernel;

@@ -1,5 +1,6 @@
-/* Tests of timers as explored cases: one thread, so there is one order of steps, but the
- * explorer sees freed, forgotten and reused memory, and a case is a plain function. */
+/* Tests of timers as explored cases: one thread, so there is one order of steps, but
+ * the explorer sees freed, forgotten and reused memory, and a case is a plain
+ * function. */
 #include "common/explore/explore.h"
 #include "lesson02_wakers/waker_probe.h"
 #include "lesson05_reactor/io.h"

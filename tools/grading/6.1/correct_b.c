@@ -1,6 +1,7 @@
-/* Exercise 6.1, another right solution: both ends under a lock. The struct has no room for
- * one, so the locks stand in a table, and a deque finds its own by its address. Slower for
- * the owner, who pays for the rare thief each time; all orders are the lock's. */
+/* Exercise 6.1, another right solution: both ends under a lock. The struct has no room
+ * for one, so the locks stand in a table, and a deque finds its own by its address.
+ * Slower for the owner, who pays for the rare thief each time; all orders are the
+ * lock's. */
 #include "lesson06_worksteal/deque.h"
 
 #include <errno.h>
@@ -20,8 +21,8 @@ static pthread_mutex_t *lock_of(const struct deque *deque)
     return &locks[(uintptr_t)deque / sizeof *deque % LOCKS];
 }
 
-/* What follows is guarded by the lock; the accesses are atomic because the struct's fields
- * are. */
+/* What follows is guarded by the lock; the accesses are atomic because the struct's
+ * fields are. */
 static deque_index top_of(struct deque *deque)
 {
     return atomic_load_explicit(&deque->top, memory_order_relaxed);

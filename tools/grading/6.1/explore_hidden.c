@@ -1,6 +1,6 @@
-/* Hidden cases of exercise 6.1, in the form of explore_deque.c: what a push finds after a
- * take that a thief has beaten (S4), and an owner that empties its deque from both ends
- * while a thief is in the middle of a steal (D3). */
+/* Hidden cases of exercise 6.1, in the form of explore_deque.c: what a push finds after
+ * a take that a thief has beaten (S4), and an owner that empties its deque from both
+ * ends while a thief is in the middle of a steal (D3). */
 #include "lesson06_worksteal/explore_items.h"
 
 /* Whoever gets the one item: the deque is empty then, and has room for two. */

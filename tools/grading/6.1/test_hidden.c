@@ -1,6 +1,6 @@
-/* Hidden test of exercise 6.1: thousands of operations by one thread, on deques of every
- * small capacity and both kinds, beside a plain array that says what must come out. The
- * dice are seeded: each run is the same. */
+/* Hidden test of exercise 6.1: thousands of operations by one thread, on deques of
+ * every small capacity and both kinds, beside a plain array that says what must come
+ * out. The dice are seeded: each run is the same. */
 #include "common/testing/testing.h"
 
 #include "lesson06_worksteal/deque.h"

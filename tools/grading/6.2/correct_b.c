@@ -1,7 +1,8 @@
-/* Exercise 6.2, another right solution: the word is taken apart into plain fields, changed
- * by plain code under one lock, and put together again. No compare-and-swap, no loop; the
- * announcer and the waker are ordered by the lock, and so are the looks before and after
- * it (W1). The word stays the state, so that a reader needs no lock. */
+/* Exercise 6.2, another right solution: the word is taken apart into plain fields,
+ * changed by plain code under one lock, and put together again. No compare-and-swap, no
+ * loop; the announcer and the waker are ordered by the lock, and so are the looks
+ * before and after it (W1). The word stays the state, so that a reader needs no
+ * lock. */
 #include "lesson06_worksteal/idle.h"
 
 #include <pthread.h>

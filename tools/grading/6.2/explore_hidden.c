@@ -34,8 +34,9 @@ static void one_sleeper_two_wakers(void)
                  idle_searching(&idle), idle_sleeping(&idle));
 }
 
-/* Worker 2 keeps watch, busy; worker 0 sleeps in a parker of its own; worker 1 searches.
- * Now 1 stops searching, and 2 gives the watch back: one of them must wake worker 0. */
+/* Worker 2 keeps watch, busy; worker 0 sleeps in a parker of its own; worker 1
+ * searches. Now 1 stops searching, and 2 gives the watch back: one of them must wake
+ * worker 0. */
 static void both_let_go(void)
 {
     pthread_t thread;

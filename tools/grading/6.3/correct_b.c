@@ -1,7 +1,7 @@
-/* Exercise 6.3, another right solution: the head is a bitmap, a bit for each free slot. The
- * word is the whole state, so a word that has come back means a state that has come back:
- * a swap that succeeds is right, however long its thread has slept, and there is no turn.
- * It ends at 64 slots, and takes the lowest instead of the warmest. */
+/* Exercise 6.3, another right solution: the head is a bitmap, a bit for each free slot.
+ * The word is the whole state, so a word that has come back means a state that has come
+ * back: a swap that succeeds is right, however long its thread has slept, and there is
+ * no turn. It ends at 64 slots, and takes the lowest instead of the warmest. */
 #include "lesson06_worksteal/exercises/slots.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
-/* Hidden cases of exercise 6.3. A thread is held up between its look at the head and its
- * swap while others make 240 or 256 changes, after which the head could be taken for the
- * old one (S1); what goes with a slot from hand to hand; and a take that loses its swap
- * although there are slots for all. */
+/* Hidden cases of exercise 6.3. A thread is held up between its look at the head and
+ * its swap while others make 240 or 256 changes, after which the head could be taken
+ * for the old one (S1); what goes with a slot from hand to hand; and a take that loses
+ * its swap although there are slots for all. */
 #include "lesson06_worksteal/exercises/slots_players.h"
 
 /* One preemption is all it takes: the slow taker is held up once. */

@@ -1,7 +1,7 @@
-/* Exercise 6.4, another good test: one player for all, who acts by a script, a letter an
- * operation, and a table of games. 1 push one, 2 push two as a batch, p pop one, a pop as
- * many as there are. After each game whatever is left comes out, and the books must
- * balance; where one thread played alone, the order must be right as well. */
+/* Exercise 6.4, another good test: one player for all, who acts by a script, a letter
+ * an operation, and a table of games. 1 push one, 2 push two as a batch, p pop one, a
+ * pop as many as there are. After each game whatever is left comes out, and the books
+ * must balance; where one thread played alone, the order must be right as well. */
 #include <pthread.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* A second solution of exercise 7.1. It remembers nothing of the other side's index and
- * loads it each time; messages are copied one by one; and a side arms its bell first and
- * tries once, where the reference tries before and after. */
+ * loads it each time; messages are copied one by one; and a side arms its bell first
+ * and tries once, where the reference tries before and after. */
 #include "lesson07_custom/mailbox.h"
 
 #include <errno.h>
@@ -49,8 +49,8 @@ static void close_side(_Atomic bool *flag, struct bell *bell)
 
 static bool is_closed(const _Atomic bool *flag)
 {
-    /* seq_cst: pairs with close_side, after bell_arm. That includes acquire: all that was
-     * sent before the close is seen by a look at tail that comes after this one. */
+    /* seq_cst: pairs with close_side, after bell_arm. That includes acquire: all that
+     * was sent before the close is seen by a look at tail that comes after this one. */
     return atomic_load_explicit(flag, memory_order_seq_cst);
 }
 

@@ -1,6 +1,7 @@
-/* A second solution of exercise 7.2. Nobody takes permits but from the line: who asks gets
- * in line first, without a waker, and then the line is served, as after a release. Each
- * waiter is woken by itself, with the lock released in between, and no batch is kept. */
+/* A second solution of exercise 7.2. Nobody takes permits but from the line: who asks
+ * gets in line first, without a waker, and then the line is served, as after a release.
+ * Each waiter is woken by itself, with the lock released in between, and no batch is
+ * kept. */
 #include "lesson07_custom/semaphore.h"
 
 #include <errno.h>

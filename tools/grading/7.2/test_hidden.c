@@ -1,5 +1,5 @@
-/* The hidden tests of exercise 7.2: outputs that nobody reads, and wakers that ask whether
- * the lock is free. */
+/* The hidden tests of exercise 7.2: outputs that nobody reads, and wakers that ask
+ * whether the lock is free. */
 #include "lesson07_custom/sync_testing.h"
 
 #include "lesson07_custom/semaphore.h"

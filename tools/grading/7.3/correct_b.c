@@ -1,6 +1,6 @@
-/* lines: a second solution of exercise 7.3. A cancelled query leaves at once and without a
- * wait: it puts the line back as it is. Who takes a line on which something is owed hears
- * that out first, before it asks. */
+/* lines: a second solution of exercise 7.3. A cancelled query leaves at once and
+ * without a wait: it puts the line back as it is. Who takes a line on which something
+ * is owed hears that out first, before it asks. */
 #include "lesson07_custom/exercises/lines.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* The hidden tests of exercise 7.3: a cancel and then some, and customers on an executor. */
+/* The hidden tests of exercise 7.3: a cancel and then some, and customers on an
+ * executor. */
 #include "lesson07_custom/exercises/lines_testing.h"
 
 #include "lesson01_futures/combine.h"
