@@ -60,6 +60,17 @@ def read_lines(ours):
     return heard.decode("ascii", "replace").splitlines()
 
 
+def both_ends(file):
+    """What a file holds; of much, the beginning and the end, where the error stands."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size <= OUTPUT_LIMIT:
+        return file.read(OUTPUT_LIMIT)
+    head = file.read(OUTPUT_LIMIT // 2)
+    file.seek(-(OUTPUT_LIMIT // 2), os.SEEK_END)
+    return head + b"\n...\n" + file.read(OUTPUT_LIMIT // 2)
+
+
 def run(program, test=None, seconds=60, runner=plain_run, environment=None):
     """Runs `program`'s one test (None: all of its tests, together)."""
     ours, theirs = socket.socketpair()
@@ -78,8 +89,7 @@ def run(program, test=None, seconds=60, runner=plain_run, environment=None):
         theirs.close()
         said = [line.split(" ", 1)[1] for line in read_lines(ours)
                 if line.startswith(word + " ")]
-        output.seek(0)
-        text = output.read(OUTPUT_LIMIT).decode("utf-8", "replace")
+        text = both_ends(output).decode("utf-8", "replace")
     return judge(code, said, text, seconds, seconds_used)
 
 
