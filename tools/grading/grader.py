@@ -478,7 +478,7 @@ class Job:
             self.grader.seconds, self.out)
         result = scorer.score(exercise, path, self.grader.tests[exercise.id],
                               self.grader.runs_hidden(exercise))
-        for folder in (self.source + "/", "/work/src/"):
+        for folder in (self.source + "/", "/job/src/"):
             result["messages"] = result["messages"].replace(folder,
                                                             exercise.folder + "/")
         return result
@@ -488,7 +488,7 @@ class Job:
     def inside(self, argument):
         """What a path is called in the box."""
         if argument.startswith(self.folder + "/"):
-            return "/work" + argument[len(self.folder):]
+            return "/job" + argument[len(self.folder):]
         return self.grader.staged.get(argument, argument)
 
     def run_tool(self, command, limit, seconds, binds):
@@ -496,9 +496,9 @@ class Job:
         with tempfile.TemporaryFile() as output:
             code, why = self.box.run(
                 [self.inside(word) for word in command], limits,
-                [("--bind", self.folder, "/work"),
-                 ("--ro-bind", self.source, "/work/src"), *binds],
-                output=output, folder="/course" if binds else "/work",
+                [("--bind", self.folder, "/job"),
+                 ("--ro-bind", self.source, "/job/src"), *binds],
+                output=output, folder="/course" if binds else "/job",
                 masks=(ROOT, self.grader.hidden or ROOT))
             output.seek(0)
             said = output.read(limit + 1)
@@ -512,7 +512,7 @@ class Job:
         first = os.path.basename(command[0])
         binds = ()
         if "-c" in command:
-            command = [*command[:1], "-ffile-prefix-map=/work/src=" + self.exercise.folder,
+            command = [*command[:1], "-ffile-prefix-map=/job/src=" + self.exercise.folder,
                        *command[1:]]
             binds = (("--ro-bind", self.grader.root + "/compile", "/course"),)
         elif first != "objcopy":

@@ -41,7 +41,7 @@ static void attack(void)
         "/var",
         "/sys",
         "/course",
-        "/work",
+        "/job",
         "/proc/self/root@ROOT@",
         "/proc/1/cwd@ROOT@",
     };
